@@ -1,0 +1,108 @@
+// Every setting of a run as plain data. Names are Megatron's long flags in snake_case; fields.h
+// says for each its flag, help text and range, once. Values are validated once (validate.h) and
+// const from then on. Settings that follow from others live in RunShape, computed by resolve().
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace swallow {
+
+enum class Backend : uint8_t { cpu, cuda };
+enum class ParamsDtype : uint8_t { bf16, fp32, fp64 };
+enum class Recompute : uint8_t { none, selective, full };
+enum class PipelineSchedule : uint8_t { one_f_one_b, gpipe };
+enum class LrDecayStyle : uint8_t { cosine, linear, constant };
+enum class LogFormat : uint8_t { text, megatron };
+
+struct ModelConfig {
+  int64_t num_layers = 2;
+  int64_t hidden_size = 64;
+  int64_t ffn_hidden_size = 176;
+  int64_t num_attention_heads = 4;
+  int64_t num_query_groups = 0;  // key/value heads; 0: as many as heads
+  int64_t vocab_size = 0;        // must be given: by the preset, a flag or the tokenizer
+  int64_t make_vocab_size_divisible_by = 128;
+  int64_t seq_length = 256;
+  double rotary_base = 10000.0;
+  double norm_epsilon = 1e-5;
+  double init_method_std = 0.02;
+};
+
+struct ParallelConfig {
+  int64_t tensor_model_parallel_size = 1;
+  int64_t pipeline_model_parallel_size = 1;
+  bool sequence_parallel = false;
+  bool use_distributed_optimizer = true;
+  PipelineSchedule pipeline_schedule = PipelineSchedule::one_f_one_b;
+  int64_t ddp_bucket_size = 40'000'000;  // elements
+  double distributed_timeout_minutes = 10.0;
+  Backend backend = Backend::cpu;
+  int64_t cpu_threads = 0;  // per rank; 0: the host's cores shared by its ranks
+  // What the paper ran this preset on; a run that differs says so in its table.
+  int64_t paper_data_parallel_size = 0;
+  int64_t paper_nodes = 0;
+};
+
+struct TrainingConfig {
+  int64_t micro_batch_size = 1;
+  int64_t global_batch_size = 8;
+  int64_t train_iters = 100;
+  int64_t eval_interval = 100;
+  int64_t eval_iters = 10;
+  int64_t exit_interval = 0;  // 0: never
+  int64_t seed = 1234;
+  ParamsDtype params_dtype = ParamsDtype::bf16;
+  Recompute recompute_granularity = Recompute::none;
+};
+
+struct OptimizerConfig {
+  double lr = 3e-4;
+  double min_lr = 0.0;
+  LrDecayStyle lr_decay_style = LrDecayStyle::cosine;
+  int64_t lr_decay_iters = 0;  // 0: train_iters
+  int64_t lr_warmup_iters = 0;
+  double weight_decay = 0.1;
+  double adam_beta1 = 0.9;
+  double adam_beta2 = 0.95;
+  double adam_eps = 1e-8;
+  double clip_grad = 1.0;  // 0: no clipping
+};
+
+struct DataConfig {
+  std::vector<std::string> data_path;  // one prefix, or weight prefix weight prefix ...
+  std::vector<std::string> train_data_path;
+  std::vector<std::string> valid_data_path;
+  std::string split = "969,30,1";
+  std::string tokenizer_model;  // recorded and exported; training needs only its vocabulary size
+  bool mock_data = false;       // tokens from a counter-based generator, no files
+};
+
+struct CheckpointConfig {
+  std::string save;           // folder; empty: do not save
+  std::string load;           // folder; empty: start from random weights
+  int64_t save_interval = 0;  // iterations; 0: only at the end
+  bool load_or_init = false;  // start from random weights when `load` holds no checkpoint yet
+  bool finetune = false;      // take the weights only: iteration, optimizer and data start anew
+};
+
+struct LogConfig {
+  int64_t log_interval = 1;
+  std::string log_dir;  // folder of metrics.jsonl and config.json; empty: `save`, or none
+  LogFormat log_format = LogFormat::text;
+  double peak_tflops = 0.0;  // per rank, for MFU; 0: not shown
+};
+
+struct RunConfig {
+  std::string preset;  // its name, or empty
+  ModelConfig model;
+  ParallelConfig parallel;
+  TrainingConfig training;
+  OptimizerConfig optimizer;
+  DataConfig data;
+  CheckpointConfig checkpoint;
+  LogConfig log;
+};
+
+}  // namespace swallow

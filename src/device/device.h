@@ -1,0 +1,80 @@
+// Where memory lives and where work runs. A CPU stream executes at once on a fixed number of
+// threads; a CUDA stream will queue. This room knows bytes, not tensors.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <typeindex>
+#include <unordered_map>
+
+namespace swallow {
+
+enum class DeviceKind : uint8_t { cpu, cuda };
+
+struct Device {
+  DeviceKind kind = DeviceKind::cpu;
+  int index = 0;
+  friend bool operator==(Device, Device) = default;
+};
+
+[[nodiscard]] std::string to_string(Device device);
+
+/// An order of work on one device. Move-only; one per rank and purpose. Not thread-safe: a stream
+/// belongs to the thread that launches on it.
+class Stream {
+ public:
+  /// `num_threads`: worker threads of a CPU stream (>= 1); results never depend on it.
+  explicit Stream(Device device, int num_threads = 1);
+  Stream(Stream&&) noexcept = default;
+  Stream& operator=(Stream&&) noexcept = default;
+  ~Stream() = default;
+
+  [[nodiscard]] Device device() const noexcept { return device_; }
+  [[nodiscard]] int num_threads() const noexcept { return num_threads_; }
+
+  /// Returns when all work launched so far is done. Immediate on a CPU stream.
+  void synchronize() const;
+
+  /// Per-stream state of a backend (library handles, primitive caches), made on first use, so that
+  /// no backend needs a global. T must be default-constructible.
+  template <class T>
+  T& extension() {
+    auto& slot = extensions_[std::type_index(typeid(T))];
+    if (slot == nullptr) slot = std::shared_ptr<void>(std::make_shared<T>());
+    return *static_cast<T*>(slot.get());
+  }
+
+ private:
+  Device device_;
+  int num_threads_;
+  std::unordered_map<std::type_index, std::shared_ptr<void>> extensions_;  // type-erased owners
+};
+
+/// Owns device memory, aligned to 256 bytes and filled with zero. Move-only.
+class Buffer {
+ public:
+  Buffer() = default;
+  Buffer(Device device, int64_t bytes);
+  Buffer(Buffer&& other) noexcept;
+  Buffer& operator=(Buffer&& other) noexcept;
+  ~Buffer();
+
+  [[nodiscard]] std::byte* data() const noexcept { return data_; }
+  [[nodiscard]] int64_t bytes() const noexcept { return bytes_; }
+  [[nodiscard]] Device device() const noexcept { return device_; }
+
+ private:
+  Device device_;
+  std::byte* data_ = nullptr;
+  int64_t bytes_ = 0;
+};
+
+/// Copies `bytes`; source and destination are on the stream's device and do not overlap.
+void copy_bytes(Stream& stream, void* destination, const void* source, int64_t bytes);
+
+/// Sets `bytes` to zero.
+void zero_bytes(Stream& stream, void* destination, int64_t bytes);
+
+}  // namespace swallow
