@@ -1,7 +1,7 @@
 // The one way to run an op: check its arguments once for all devices, then dispatch by the stream's
-// device. An op is a plain struct of Tensors and scalars with `void check() const`; each backend
-// has an overload of `run` in its namespace, declared beside the struct. Asynchronous on a CUDA
-// stream.
+// device. An op is a plain struct of Tensors and scalars with `void check() const`; each backend has
+// an overload `run(Stream&, const Op&)` in its namespace, declared beside the struct. Asynchronous
+// on a CUDA stream.
 #pragma once
 
 #include <typeinfo>
@@ -11,17 +11,19 @@
 
 namespace swallow {
 
+// Converting to Stream& while belonging to a backend's namespace is what lets an unqualified
+// run(Queue, op) find that backend's overloads, whichever headers declare them.
 namespace cpu {
-void run() = delete;  // names the overload set; each op's header declares its own overload
-}
-namespace cuda {
-void run() = delete;
-}
+struct Queue {
+  Stream& stream;
+  operator Stream&() const { return stream; }  // NOLINT(google-explicit-constructor)
+};
+}  // namespace cpu
 
 template <class Op>
 void launch(Stream& stream, const Op& op) {
   op.check();
-  if (stream.device().kind == DeviceKind::cpu) return cpu::run(stream, op);
+  if (stream.device().kind == DeviceKind::cpu) return run(cpu::Queue{stream}, op);
   throw DeviceError("{} has no CUDA kernel in this build", typeid(Op).name());
 }
 

@@ -1,0 +1,115 @@
+#include "model/stage.h"
+
+#include <utility>
+
+#include "kernels/elementwise.h"
+#include "kernels/rmsnorm.h"
+#include "kernels/rope.h"
+#include "parallel/linear.h"
+
+namespace swallow {
+
+namespace {
+
+Tensor as_rows(const Tensor& x) {
+  return x.view({x.size(0) * x.size(1), x.size(2)});
+}
+
+}  // namespace
+
+LlamaStage::LlamaStage(const ModelShapes& shapes, StageMemory memory, LlamaParams params,
+                       LlamaParams gradients, Stream& stream, Communicator& tp)
+    : shapes_(shapes),
+      memory_(std::move(memory)),
+      params_(std::move(params)),
+      gradients_(std::move(gradients)),
+      stream_(stream),
+      tp_{stream, tp, shapes.sequence_parallel, memory_.work.gathered, memory_.work.partial},
+      context_{shapes_, tp_, memory_.work, memory_.rope} {
+  fill_rope_table(memory_.rope, shapes_.rotary_base);
+}
+
+const SlotMemory& LlamaStage::slot(int64_t microbatch) const {
+  return memory_.slots[static_cast<size_t>(microbatch) % memory_.slots.size()];
+}
+
+void LlamaStage::forward(int64_t microbatch) {
+  const SlotMemory& s = slot(microbatch);
+  if (shapes_.has_embedding)
+    vocab_parallel_embedding_forward(tp_, s.tokens, params_.embedding, s.input,
+                                     shapes_.vocab_start());
+  Tensor x = s.input;
+  Tensor delta;
+  for (size_t i = 0; i < s.blocks.size(); ++i) {
+    block_forward(context_, params_.blocks[i], s.blocks[i], x, delta);
+    x = s.blocks[i].x2;
+    delta = memory_.work.delta;
+  }
+  launch(stream_, Add{.a = x, .b = delta, .y = shapes_.has_head ? s.final_x : output(microbatch)});
+}
+
+void LlamaStage::backward(int64_t microbatch, double loss_scale) {
+  const SlotMemory& s = slot(microbatch);
+  const Tensor& dx = gradient(microbatch);
+  if (shapes_.has_head) {
+    head_forward(s);
+    head_backward(s, dx, loss_scale);
+  }
+  for (size_t i = s.blocks.size(); i-- > 0;) {
+    block_recompute(context_, params_.blocks[i], s.blocks[i]);
+    block_backward(context_, params_.blocks[i], gradients_.blocks[i], s.blocks[i], dx);
+  }
+  if (shapes_.has_embedding)
+    vocab_parallel_embedding_backward(tp_, s.tokens, dx, gradients_.embedding,
+                                      shapes_.vocab_start());
+}
+
+void LlamaStage::evaluate(int64_t microbatch) {
+  forward(microbatch);
+  if (shapes_.has_head) head_forward(slot(microbatch));
+}
+
+VocabSlice LlamaStage::vocab_slice() const {
+  const Workspace& w = memory_.work;
+  return {shapes_.vocab_start(), shapes_.vocab_valid(), w.maxima, w.local_maxima, w.sums};
+}
+
+void LlamaStage::head_forward(const SlotMemory& s) {
+  const Workspace& w = memory_.work;
+  // 1. final norm
+  launch(stream_, RmsNormForward{.x = as_rows(s.final_x),
+                                 .weight = params_.final_norm,
+                                 .y = as_rows(w.final_n),
+                                 .rstd = w.final_rstd,
+                                 .eps = shapes_.norm_epsilon});
+  // 2. logits
+  column_parallel_forward(tp_, w.final_n, params_.head, w.logits);
+  // 3. loss
+  vocab_parallel_cross_entropy_forward(tp_, w.logits, s.targets.view({s.targets.numel()}),
+                                       vocab_slice(), memory_.loss);
+}
+
+void LlamaStage::head_backward(const SlotMemory& s, const Tensor& dx, double loss_scale) {
+  const Workspace& w = memory_.work;
+  // 3. loss: logits become dlogits
+  vocab_parallel_cross_entropy_backward(tp_, w.logits, s.targets.view({s.targets.numel()}),
+                                        vocab_slice(), loss_scale);
+  // 2. logits
+  column_parallel_backward(tp_, w.logits, w.final_n, params_.head, w.dnorm, gradients_.head);
+  // 1. final norm; nothing flows around it, so the gradient starts from zero
+  zero(stream_, dx);
+  launch(stream_, RmsNormBackward{.dy = as_rows(w.dnorm),
+                                  .x = as_rows(s.final_x),
+                                  .weight = params_.final_norm,
+                                  .rstd = w.final_rstd,
+                                  .dx = as_rows(dx),
+                                  .dweight = gradients_.final_norm});
+}
+
+double LlamaStage::take_loss_sum() {
+  stream_.synchronize();
+  double* loss = memory_.loss.as<double>();
+  return std::exchange(*loss, 0.0);
+}
+
+}  // namespace swallow
