@@ -1,0 +1,75 @@
+// AdamW over flat buffers whose state is sharded over the data-parallel group (ZeRO stage 1:
+// Rajbhandari et al., arXiv 1910.02054): gradients are reduce-scattered, each rank updates the
+// master weights it owns, and the new parameters are all-gathered. Without sharding the same code
+// is plain data parallelism: gradients are all-reduced and every rank updates everything, with the
+// same bits.
+#pragma once
+
+#include <cstdint>
+
+#include "comm/world.h"
+#include "config/run_config.h"
+#include "model/shapes.h"
+#include "optim/param_layout.h"
+#include "tensor/arena.h"
+
+namespace swallow {
+
+struct OptimizerMemory {
+  Tensor params;      // [total] activation type; the model's weights are views of it
+  Tensor gradients;   // [total] main type; views likewise
+  Tensor master;      // [shard_size] main type
+  Tensor exp_avg;     // [shard_size] main type, first moment
+  Tensor exp_avg_sq;  // [shard_size] main type, second moment
+  Tensor norm_sum;    // [ExactSum::kLimbs] i64
+};
+
+OptimizerMemory take_optimizer_memory(const ParamLayout& layout, const ModelShapes& shapes,
+                                      Arena& arena);
+
+/// One view per parameter into a flat buffer, in the order of layout.specs().
+std::vector<Tensor> param_views(const ParamLayout& layout, const Tensor& flat);
+
+/// What of the training step goes on between the pipeline and the next forward pass.
+class DistributedOptimizer {
+ public:
+  /// layout.shards() is the data-parallel size or 1. All arguments outlive the optimizer.
+  DistributedOptimizer(const ParamLayout& layout, OptimizerMemory memory,
+                       const OptimizerConfig& config, bool sequence_parallel, Stream& stream,
+                       const World& world);
+
+  /// Which shard of the state this rank holds.
+  [[nodiscard]] int shard_rank() const noexcept;
+  [[nodiscard]] const OptimizerMemory& memory() const noexcept { return memory_; }
+
+  /// Master weights from the parameters, after these were initialised.
+  void reset_master();
+  void zero_gradients();
+  /// Sums gradients: those of norm weights over the tensor-parallel group under sequence
+  /// parallelism, then all over the data-parallel group. Afterwards a rank holds the sums of its
+  /// shard.
+  void reduce_gradients();
+  /// Euclidean norm of the whole model's gradient, the same bits on every rank; NaN when an element
+  /// anywhere is not finite. Parameters that several ranks hold are counted once.
+  double gradient_norm();
+  /// One AdamW step with `grad_scale` as clip factor, then the parameters of all shards are
+  /// gathered. `step` counts updates from 1.
+  void step(double lr, double grad_scale, int64_t step);
+
+ private:
+  [[nodiscard]] bool counts_for_norm(const ShardPiece& piece) const;
+
+  const ParamLayout& layout_;
+  OptimizerMemory memory_;
+  const OptimizerConfig& config_;
+  bool sequence_parallel_;
+  Stream& stream_;
+  const World& world_;
+  std::vector<ShardPiece> pieces_;
+};
+
+/// The factor that brings a gradient of norm `norm` to at most `clip` (0: no clipping), as
+/// Megatron: clip / (norm + 1e-6) where that is below one.
+double clip_factor(double norm, double clip);
+
+}  // namespace swallow
