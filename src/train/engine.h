@@ -1,0 +1,83 @@
+// Everything of a rank that computes: memory, parameters, stage, schedules, optimizer. One training
+// step and one evaluation, as straight walks. Knows nothing of files, logs or signals.
+#pragma once
+
+#include <cstdint>
+
+#include "checkpoint/checkpoint.h"
+#include "comm/world.h"
+#include "config/run_config.h"
+#include "config/run_shape.h"
+#include "model/stage.h"
+#include "optim/distributed_optimizer.h"
+#include "optim/lr_schedule.h"
+#include "pipeline/executor.h"
+#include "tensor/arena.h"
+
+namespace swallow {
+
+struct StepResult {
+  double loss = 0;       // mean over the tokens of the global batch
+  double grad_norm = 0;  // before clipping
+  double lr = 0;         // the rate of this step's update
+  bool updated = false;  // false: loss or gradient was not finite and the weights were not touched
+};
+
+/// All memory of a rank, taken in one order from a planning and then from a real arena.
+struct EngineMemory {
+  OptimizerMemory optimizer;
+  StageMemory stage;
+  Tensor loss;  // [1] f64
+};
+
+class TrainingEngine {
+ public:
+  /// Plans and allocates all memory of this rank. `config`, `stream` and `world` outlive the
+  /// engine.
+  TrainingEngine(const RunConfig& config, const RunShape& run, Stream& stream, const World& world);
+  TrainingEngine(const TrainingEngine&) = delete;
+  TrainingEngine& operator=(const TrainingEngine&) = delete;
+
+  /// Random weights, the same for every grid.
+  void initialise();
+
+  /// One step on the micro-batches that `load` gives; `steps_done` updates came before it.
+  /// Collective over all ranks, and every rank gets the same result.
+  StepResult train_step(const LoadMicrobatch& load, int64_t steps_done);
+
+  /// Mean loss over `num_microbatches` per data-parallel rank. Collective.
+  double evaluate(const LoadMicrobatch& load, int64_t num_microbatches);
+
+  /// What a checkpoint of this rank holds.
+  [[nodiscard]] CheckpointTensors checkpoint_tensors() const;
+  /// To be called after weights alone were loaded.
+  void reset_master() { optimizer_.reset_master(); }
+
+  [[nodiscard]] const ModelShapes& shapes() const noexcept { return shapes_; }
+  [[nodiscard]] const ParamLayout& layout() const noexcept { return layout_; }
+  [[nodiscard]] const OptimizerMemory& memory() const noexcept { return optimizer_.memory(); }
+  [[nodiscard]] const Ledger& ledger() const noexcept { return arena_.ledger(); }
+
+ private:
+  double reduce_loss(int64_t num_tokens);
+
+  const RunConfig& config_;
+  RunShape run_;
+  Stream& stream_;
+  const World& world_;
+  ModelShapes shapes_;
+  ParamLayout layout_;
+  Schedule schedule_;
+  LrSchedule lr_;
+  Arena arena_;
+  EngineMemory memory_;
+  LlamaStage stage_;
+  PipelineExecutor executor_;
+  DistributedOptimizer optimizer_;
+};
+
+/// The bytes, by category, that an engine with these settings would allocate; nothing is allocated.
+Ledger plan_memory(const RunConfig& config, const RunShape& run, GridCoordinate at,
+                   int num_threads);
+
+}  // namespace swallow
