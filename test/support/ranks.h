@@ -1,0 +1,19 @@
+// Runs the ranks of a job as threads of the test.
+#pragma once
+
+#include <functional>
+
+#include "comm/world.h"
+
+namespace swallow {
+
+/// Calls `body` once per rank, each on its own thread with its own World, over shared memory. If a
+/// rank throws, the job is aborted, and the exception that came first is rethrown here. Catch2's
+/// assertions are not thread-safe: collect results in `body` and assert afterwards, or throw.
+void run_ranks(GridShape shape, const std::function<void(World&)>& body);
+
+/// The same with a World that `make_world` builds on the rank's thread.
+void run_ranks(int size, const std::function<World(int rank)>& make_world,
+               const std::function<void(World&)>& body);
+
+}  // namespace swallow
