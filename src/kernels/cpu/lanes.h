@@ -1,0 +1,41 @@
+// Reductions along a row. A plain loop must add in element order and cannot use vector registers;
+// these keep sixteen interleaved partial results, so the order depends on the length alone.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <limits>
+
+namespace swallow::cpu {
+
+inline constexpr int64_t kLanes = 16;  // two AVX registers of floats
+
+/// Combines term(0) .. term(n - 1), starting each lane at `identity`.
+template <class A, class Term, class Combine>
+A lane_reduce(int64_t n, A identity, const Term& term, const Combine& combine) {
+  A lanes[kLanes];
+  std::fill_n(lanes, kLanes, identity);
+  int64_t i = 0;
+  for (; i + kLanes <= n; i += kLanes)
+    for (int64_t lane = 0; lane < kLanes; ++lane)
+      lanes[lane] = combine(lanes[lane], term(i + lane));
+  for (int64_t lane = 0; i + lane < n; ++lane) lanes[lane] = combine(lanes[lane], term(i + lane));
+  for (int64_t width = kLanes / 2; width > 0; width /= 2)
+    for (int64_t lane = 0; lane < width; ++lane)
+      lanes[lane] = combine(lanes[lane], lanes[lane + width]);
+  return lanes[0];
+}
+
+template <class A, class Term>
+A lane_sum(int64_t n, const Term& term) {
+  return lane_reduce(n, A{0}, term, [](A a, A b) { return a + b; });
+}
+
+/// Minus infinity when n is 0. A NaN is passed over.
+template <class A, class Term>
+A lane_max(int64_t n, const Term& term) {
+  return lane_reduce(n, -std::numeric_limits<A>::infinity(), term,
+                     [](A a, A b) { return b > a ? b : a; });
+}
+
+}  // namespace swallow::cpu
