@@ -12,7 +12,7 @@ struct Add {
   void check() const;
 };
 
-/// y = x in y's type, rounded to nearest even.
+/// y = x in y's type, rounded to nearest even; f64 goes to bf16 by way of f32.
 struct Cast {
   Tensor x, y;  // equal number of elements, floating-point types
   void check() const;
