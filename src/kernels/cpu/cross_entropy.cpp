@@ -1,0 +1,105 @@
+#include "kernels/cross_entropy.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "kernels/cpu/lanes.h"
+#include "kernels/cpu/parallel.h"
+
+namespace swallow::cpu {
+
+namespace {
+
+template <class T>
+void local(const Stream& stream, const CrossEntropyLocal& op) {
+  using A = Accumulate<T>;
+  const auto* logits = op.logits.as<T>();
+  const auto* targets = op.targets.as<int32_t>();
+  auto* maxima = op.maxima.as<A>();
+  auto* sums = op.sums.as<A>();
+  const int64_t rows = op.logits.size(0);
+  const int64_t columns = op.logits.size(1);
+  parallel_for(stream, rows, [=, start = op.vocab_start, valid = op.valid](int64_t i) {
+    const T* row = logits + i * columns;
+    const A maximum = lane_max<A>(valid, [=](int64_t j) { return convert<A>(row[j]); });
+    maxima[i] = maximum;
+    sums[i] = lane_sum<A>(valid, [=](int64_t j) { return std::exp(convert<A>(row[j]) - maximum); });
+    const int64_t target = targets[i] - start;
+    sums[rows + i] = target >= 0 && target < valid ? convert<A>(row[target]) : A{0};
+  });
+}
+
+template <class A>
+void rescale(const Stream& stream, const CrossEntropyRescale& op) {
+  const auto* local_maxima = op.local_maxima.as<A>();
+  const auto* global_maxima = op.global_maxima.as<A>();
+  auto* sums = op.sums.as<A>();
+  parallel_blocks(stream, op.sums.size(1), kElementwiseBlock, [=](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) sums[i] *= std::exp(local_maxima[i] - global_maxima[i]);
+  });
+}
+
+/// One thread: rows are few and their order is part of the contract.
+template <class A>
+void add_losses(const CrossEntropyLoss& op) {
+  const auto* maxima = op.global_maxima.as<A>();
+  const auto* sums = op.sums.as<A>();
+  const int64_t rows = op.sums.size(1);
+  double loss = 0;
+  for (int64_t i = 0; i < rows; ++i)
+    loss += std::log(static_cast<double>(sums[i])) + static_cast<double>(maxima[i]) -
+            static_cast<double>(sums[rows + i]);
+  *op.loss.as<double>() += loss;
+}
+
+template <class T>
+void backward(const Stream& stream, const CrossEntropyBackward& op) {
+  using A = Accumulate<T>;
+  auto* logits = op.logits.as<T>();
+  const auto* targets = op.targets.as<int32_t>();
+  const auto* maxima = op.global_maxima.as<A>();
+  const auto* sums = op.sums.as<A>();
+  const int64_t columns = op.logits.size(1);
+  const A scale = static_cast<A>(op.scale);
+  parallel_for(stream, op.logits.size(0), [=, start = op.vocab_start, valid = op.valid](int64_t i) {
+    T* row = logits + i * columns;
+    const A maximum = maxima[i];
+    const A factor = A{1} / sums[i];
+    const auto softmax = [=](T logit) { return std::exp(convert<A>(logit) - maximum) * factor; };
+    const int64_t target = targets[i] - start;
+    const bool mine = target >= 0 && target < valid;
+    const T at_target = mine ? convert<T>((softmax(row[target]) - A{1}) * scale) : T{};
+    for (int64_t j = 0; j < valid; ++j) row[j] = convert<T>(softmax(row[j]) * scale);
+    if (mine) row[target] = at_target;
+    std::fill(row + valid, row + columns, T{});
+  });
+}
+
+/// For the ops that see only accumulation types.
+template <class Fn>
+void visit_accumulate(DType dtype, const Fn& fn) {
+  if (dtype == DType::f64)
+    fn(std::type_identity<double>{});
+  else
+    fn(std::type_identity<float>{});
+}
+
+}  // namespace
+
+void run(Stream& stream, const CrossEntropyLocal& op) {
+  visit_dtype(op.logits.dtype, [&]<class T>(std::type_identity<T>) { local<T>(stream, op); });
+}
+
+void run(Stream& stream, const CrossEntropyRescale& op) {
+  visit_accumulate(op.sums.dtype, [&]<class A>(std::type_identity<A>) { rescale<A>(stream, op); });
+}
+
+void run(Stream& /*stream*/, const CrossEntropyLoss& op) {
+  visit_accumulate(op.sums.dtype, [&]<class A>(std::type_identity<A>) { add_losses<A>(op); });
+}
+
+void run(Stream& stream, const CrossEntropyBackward& op) {
+  visit_dtype(op.logits.dtype, [&]<class T>(std::type_identity<T>) { backward<T>(stream, op); });
+}
+
+}  // namespace swallow::cpu
