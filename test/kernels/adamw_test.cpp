@@ -1,0 +1,125 @@
+#include "kernels/adamw.h"
+
+#include <catch2/catch.hpp>
+#include <cmath>
+
+#include "support/random_tensor.h"
+#include "support/tolerance.h"
+
+using namespace swallow;
+using namespace swallow::test;
+
+namespace {
+
+struct Case {
+  TestTensor grad, master, exp_avg, exp_avg_sq, param;
+
+  Case(DType dtype, int64_t count)
+      : grad(empty_tensor(accumulate_dtype(dtype), {count})),
+        master(random_tensor(accumulate_dtype(dtype), {count}, 1)),
+        exp_avg(empty_tensor(accumulate_dtype(dtype), {count})),
+        exp_avg_sq(empty_tensor(accumulate_dtype(dtype), {count})),
+        param(empty_tensor(dtype, {count})) {}
+  /// The op of step t, with fresh gradients.
+  [[nodiscard]] AdamW op(int64_t t) const {
+    const TestTensor fresh =
+        random_tensor(grad.tensor.dtype, grad.tensor.shape, 100 + static_cast<uint64_t>(t), 0.01);
+    from_doubles(grad.tensor, to_doubles(fresh.tensor));
+    return {.grad = grad.tensor,
+            .master = master.tensor,
+            .exp_avg = exp_avg.tensor,
+            .exp_avg_sq = exp_avg_sq.tensor,
+            .param = param.tensor,
+            .lr = 1e-2 / static_cast<double>(t),
+            .weight_decay = 0.1,
+            .grad_scale = 0.75,
+            .step = t};
+  }
+};
+
+/// Algorithm 2 of the paper with the learning rate as its schedule multiplier.
+struct Reference {
+  std::vector<double> w, m, v;
+
+  void step(const AdamW& op) {
+    const auto gradients = to_doubles(op.grad);
+    const auto t = static_cast<double>(op.step);
+    for (size_t i = 0; i < w.size(); ++i) {
+      const double g = gradients[i] * op.grad_scale;
+      m[i] = 0.9 * m[i] + 0.1 * g;
+      v[i] = 0.95 * v[i] + 0.05 * g * g;
+      const double m_hat = m[i] / (1 - std::pow(0.9, t));
+      const double v_hat = v[i] / (1 - std::pow(0.95, t));
+      w[i] -= op.lr * (m_hat / (std::sqrt(v_hat) + 1e-8) + op.weight_decay * w[i]);
+    }
+  }
+};
+
+}  // namespace
+
+TEST_CASE("AdamW follows a plain loop for ten steps", "[unit][adamw]") {
+  const auto dtype = GENERATE(DType::f32, DType::bf16, DType::f64);
+  const auto count = GENERATE(int64_t{1}, 31, 32, 33, 4099);
+  const Case c(dtype, count);
+  const auto n = static_cast<size_t>(count);
+  Reference reference{to_doubles(c.master.tensor), std::vector<double>(n), std::vector<double>(n)};
+  Stream stream(Device{}, 2);
+  for (int64_t t = 1; t <= 10; ++t) {
+    const AdamW op = c.op(t);
+    launch(stream, op);
+    reference.step(op);
+  }
+  require_close(c.master.tensor, reference.w);
+  require_close(c.exp_avg.tensor, reference.m);
+  require_close(c.exp_avg_sq.tensor, reference.v);
+  const auto master = to_doubles(c.master.tensor);
+  const auto param = to_doubles(c.param.tensor);
+  for (size_t i = 0; i < n; ++i) REQUIRE(param[i] == round_to(dtype, master[i]));
+}
+
+TEST_CASE("AdamW's first step moves by the learning rate against the sign", "[unit][adamw]") {
+  const Case c(DType::f64, 33);
+  AdamW op = c.op(1);
+  op.weight_decay = 0;
+  op.eps = 0;
+  const auto before = to_doubles(c.master.tensor);
+  Stream stream(Device{});
+  launch(stream, op);
+  const auto after = to_doubles(c.master.tensor);
+  const auto grad = to_doubles(c.grad.tensor);
+  for (size_t i = 0; i < before.size(); ++i)
+    REQUIRE(after[i] - before[i] == Approx(grad[i] > 0 ? -op.lr : op.lr).epsilon(1e-12));
+}
+
+TEST_CASE("AdamW has the same bits on any number of threads and shards", "[unit][adamw]") {
+  const auto dtype = GENERATE(DType::f32, DType::bf16, DType::f64);
+  constexpr int64_t kCount = 3 * 4096 + 5;
+  const Case one(dtype, kCount);
+  const Case many(dtype, kCount);
+  Stream single(Device{}, 1);
+  Stream three(Device{}, 3);
+  for (int64_t t = 1; t <= 2; ++t) {
+    launch(single, one.op(t));
+    const AdamW op = many.op(t);
+    for (const auto& [begin, end] : {std::pair<int64_t, int64_t>{0, 777}, {777, kCount}}) {
+      AdamW shard = op;
+      for (Tensor* tensor :
+           {&shard.grad, &shard.master, &shard.exp_avg, &shard.exp_avg_sq, &shard.param})
+        *tensor = tensor->rows(begin, end);
+      launch(three, shard);
+    }
+  }
+  REQUIRE(same_bits(one.master.tensor, many.master.tensor));
+  REQUIRE(same_bits(one.exp_avg_sq.tensor, many.exp_avg_sq.tensor));
+  REQUIRE(same_bits(one.param.tensor, many.param.tensor));
+}
+
+TEST_CASE("AdamW refuses step 0 and state of the wrong type", "[unit][adamw]") {
+  const Case c(DType::bf16, 8);
+  AdamW op = c.op(1);
+  op.step = 0;
+  REQUIRE_THROWS_WITH(op.check(), Catch::Matchers::Contains("AdamW: steps are counted from 1"));
+  op = c.op(1);
+  op.exp_avg.dtype = DType::bf16;
+  REQUIRE_THROWS_WITH(op.check(), Catch::Matchers::Contains("AdamW: exp_avg is bf16 [8]"));
+}
