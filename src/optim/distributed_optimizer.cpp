@@ -20,7 +20,7 @@ OptimizerMemory take_optimizer_memory(const ParamLayout& layout, const ModelShap
   memory.master = arena.take("optimizer", m.main_dtype, shard);
   memory.exp_avg = arena.take("optimizer", m.main_dtype, shard);
   memory.exp_avg_sq = arena.take("optimizer", m.main_dtype, shard);
-  memory.norm_sum = arena.take("optimizer", DType::i64, {ExactSum::kLimbs});
+  memory.norm_sum = arena.take("optimizer", DType::i64, {ExactSum::kLimbs + 1});
   return memory;
 }
 
@@ -84,17 +84,20 @@ bool DistributedOptimizer::counts_for_norm(const ShardPiece& piece) const {
   return !layout_.specs()[static_cast<size_t>(piece.param)].replicated || world_.at.tp == 0;
 }
 
-double DistributedOptimizer::gradient_norm() {
+NormAndVotes DistributedOptimizer::gradient_norm(bool vote) {
   zero(stream_, memory_.norm_sum);
+  const Tensor sum = memory_.norm_sum.rows(0, ExactSum::kLimbs);
   for (const ShardPiece& piece : pieces_)
     if (counts_for_norm(piece))
       launch(stream_, SumSquares{.x = memory_.gradients.rows(piece.flat, piece.flat + piece.size()),
-                                 .sum = memory_.norm_sum});
+                                 .sum = sum});
   stream_.synchronize();
-  ExactSum::normalise(memory_.norm_sum.as<int64_t>());
+  auto* limbs = memory_.norm_sum.as<int64_t>();
+  ExactSum::normalise(limbs);
+  limbs[ExactSum::kLimbs] = vote ? 1 : 0;
   world_.all_reduce_world(stream_, memory_.norm_sum, ReduceOp::sum);
   stream_.synchronize();
-  return std::sqrt(ExactSum::value(memory_.norm_sum.as<int64_t>()));
+  return {std::sqrt(ExactSum::value(limbs)), limbs[ExactSum::kLimbs]};
 }
 
 void DistributedOptimizer::step(double lr, double grad_scale, int64_t step) {

@@ -21,7 +21,7 @@ struct OptimizerMemory {
   Tensor master;      // [shard_size] main type
   Tensor exp_avg;     // [shard_size] main type, first moment
   Tensor exp_avg_sq;  // [shard_size] main type, second moment
-  Tensor norm_sum;    // [ExactSum::kLimbs] i64
+  Tensor norm_sum;    // [ExactSum::kLimbs + 1] i64, the last one counting votes
 };
 
 OptimizerMemory take_optimizer_memory(const ParamLayout& layout, const ModelShapes& shapes,
@@ -29,6 +29,11 @@ OptimizerMemory take_optimizer_memory(const ParamLayout& layout, const ModelShap
 
 /// One view per parameter into a flat buffer, in the order of layout.specs().
 std::vector<Tensor> param_views(const ParamLayout& layout, const Tensor& flat);
+
+struct NormAndVotes {
+  double norm = 0;    // NaN when an element anywhere is not finite
+  int64_t votes = 0;  // ranks that voted
+};
 
 /// What of the training step goes on between the pipeline and the next forward pass.
 class DistributedOptimizer {
@@ -49,9 +54,10 @@ class DistributedOptimizer {
   /// parallelism, then all over the data-parallel group. Afterwards a rank holds the sums of its
   /// shard.
   void reduce_gradients();
-  /// Euclidean norm of the whole model's gradient, the same bits on every rank; NaN when an element
-  /// anywhere is not finite. Parameters that several ranks hold are counted once.
-  double gradient_norm();
+  /// Euclidean norm of the whole model's gradient, the same bits on every rank. Parameters that
+  /// several ranks hold are counted once. The reduction also counts the ranks with `vote`: how all
+  /// agree on stopping without a message of its own.
+  NormAndVotes gradient_norm(bool vote);
   /// One AdamW step with `grad_scale` as clip factor, then the parameters of all shards are
   /// gathered. `step` counts updates from 1.
   void step(double lr, double grad_scale, int64_t step);

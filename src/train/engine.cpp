@@ -68,7 +68,8 @@ void TrainingEngine::initialise() {
   optimizer_.reset_master();
 }
 
-StepResult TrainingEngine::train_step(const LoadMicrobatch& load, int64_t steps_done) {
+StepResult TrainingEngine::train_step(const LoadMicrobatch& load, int64_t steps_done,
+                                      bool request_stop) {
   const int64_t num_tokens = config_.training.global_batch_size * shapes_.sequence;
   optimizer_.zero_gradients();
   // The one place where the mean over tokens enters the gradients.
@@ -77,7 +78,9 @@ StepResult TrainingEngine::train_step(const LoadMicrobatch& load, int64_t steps_
 
   StepResult result;
   result.loss = reduce_loss(num_tokens);
-  result.grad_norm = optimizer_.gradient_norm();
+  const NormAndVotes norm = optimizer_.gradient_norm(request_stop);
+  result.grad_norm = norm.norm;
+  result.stop = norm.votes > 0;
   result.lr = lr_.at(steps_done);
   result.updated = std::isfinite(result.loss) && std::isfinite(result.grad_norm);
   if (result.updated)

@@ -20,6 +20,7 @@ struct StepResult {
   double loss = 0;       // mean over the tokens of the global batch
   double grad_norm = 0;  // before clipping
   double lr = 0;         // the rate of this step's update
+  bool stop = false;     // some rank asked to stop after this step
   bool updated = false;  // false: loss or gradient was not finite and the weights were not touched
 };
 
@@ -42,8 +43,9 @@ class TrainingEngine {
   void initialise();
 
   /// One step on the micro-batches that `load` gives; `steps_done` updates came before it.
-  /// Collective over all ranks, and every rank gets the same result.
-  StepResult train_step(const LoadMicrobatch& load, int64_t steps_done);
+  /// Collective over all ranks, and every rank gets the same result. `request_stop` on any rank
+  /// sets `stop` for all.
+  StepResult train_step(const LoadMicrobatch& load, int64_t steps_done, bool request_stop = false);
 
   /// Mean loss over `num_microbatches` per data-parallel rank. Collective.
   double evaluate(const LoadMicrobatch& load, int64_t num_microbatches);
