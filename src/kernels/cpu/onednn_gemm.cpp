@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "base/math.h"
+#include "kernels/cpu/worker.h"
 
 #ifdef _OPENMP
 #include <omp.h>
@@ -94,14 +95,6 @@ class SingleThreaded {
   SingleThreaded(const SingleThreaded&) = delete;
   SingleThreaded& operator=(const SingleThreaded&) = delete;
 };
-
-size_t worker() {
-#ifdef _OPENMP
-  return static_cast<size_t>(omp_get_thread_num());
-#else
-  return 0;
-#endif
-}
 
 /// [rows, columns] of a larger row-major matrix whose rows, or columns when transposed, lie
 /// `stride` apart.
@@ -190,7 +183,8 @@ dnnl_status_t run_tile(const Gemm& op, Product& product, Cache& cache, int64_t r
       (row + 1 == product.rows.count ? 2U : 0U) + (column + 1 == product.columns.count ? 1U : 0U);
   const int64_t first_row = row * product.rows.size;
   const int64_t first_column = column * product.columns.size;
-  Arguments& arguments = product.threads[worker()][kind];
+  const auto thread = static_cast<size_t>(worker());
+  Arguments& arguments = product.threads[thread][kind];
   const std::array<dnnl_exec_arg_t, 4> list = {{{DNNL_ARG_SRC, arguments.a.get()},
                                                 {DNNL_ARG_WEIGHTS, arguments.b.get()},
                                                 {DNNL_ARG_DST, arguments.c.get()},
@@ -198,14 +192,13 @@ dnnl_status_t run_tile(const Gemm& op, Product& product, Cache& cache, int64_t r
   const std::array<void*, 4> data = {
       element(op.a, op.transpose_a == Transpose::no ? first_row * op.k() : first_row),
       element(op.b, op.transpose_b == Transpose::no ? first_column : first_column * op.k()),
-      element(op.c, first_row * op.n() + first_column), cache.scratchpads[worker()].data()};
+      element(op.c, first_row * op.n() + first_column), cache.scratchpads[thread].data()};
   for (size_t i = 0; i < list.size(); ++i) {
     const dnnl_status_t status = dnnl_memory_set_data_handle(list[i].memory, data[i]);
     if (status != dnnl_success) return status;
   }
-  return dnnl_primitive_execute(product.kernels[kind].primitive.get(),
-                                cache.streams[worker()].get(), static_cast<int>(list.size()),
-                                list.data());
+  return dnnl_primitive_execute(product.kernels[kind].primitive.get(), cache.streams[thread].get(),
+                                static_cast<int>(list.size()), list.data());
 }
 
 }  // namespace

@@ -9,22 +9,16 @@
 #include <vector>
 
 #include "base/math.h"
-
-#ifdef _OPENMP
-#include <omp.h>
-#endif
+#include "kernels/cpu/register_tile.h"
+#include "kernels/cpu/worker.h"
 
 namespace swallow::cpu {
 
 namespace {
 
-// 6 x 2 vectors of accumulators, two of b and one of a fill the 16 registers of AVX2.
-constexpr int64_t kVectorBytes = 32;
-constexpr int64_t kStripRows = 6;
-template <class T>
-constexpr int64_t kLanes = kVectorBytes / static_cast<int64_t>(sizeof(T));
-template <class T>
-constexpr int64_t kStripColumns = 2 * kLanes<T>;
+constexpr int64_t kStripRows = 6;  // 6 x 2 vectors of sums, 2 of b, 1 of a: AVX2's 16 registers
+template <class Acc>
+constexpr int64_t kStripColumns = kTileWidth<Acc>;
 
 // Tile of c and block of k: packed a (144 x 256) stays in L2 while strips of b stream through L1.
 constexpr int64_t kTileRows = 144;
@@ -79,30 +73,6 @@ void pack(const Strided<T>& x, int64_t rows, int64_t depth, Acc* packed) {
   }
 }
 
-/// sums[kStripRows, kStripColumns] += a^T b over `depth`; a [depth, kStripRows], b [depth,
-/// kStripColumns], sums' rows lie kTileColumns apart.
-template <class Acc>
-void multiply_strip(const Acc* a, const Acc* b, int64_t depth, Acc* sums) {
-  typedef Acc Vector __attribute__((vector_size(kVectorBytes)));
-  constexpr int64_t lanes = kLanes<Acc>;
-  Vector c[kStripRows][2];
-  for (int64_t i = 0; i < kStripRows; ++i)
-    for (int64_t j = 0; j < 2; ++j)
-      c[i][j] = *reinterpret_cast<const Vector*>(sums + i * kTileColumns + j * lanes);
-  for (int64_t p = 0; p < depth; ++p, a += kStripRows, b += kStripColumns<Acc>) {
-    const Vector b0 = *reinterpret_cast<const Vector*>(b);
-    const Vector b1 = *reinterpret_cast<const Vector*>(b + lanes);
-#pragma GCC unroll 6
-    for (int64_t i = 0; i < kStripRows; ++i) {
-      c[i][0] += a[i] * b0;
-      c[i][1] += a[i] * b1;
-    }
-  }
-  for (int64_t i = 0; i < kStripRows; ++i)
-    for (int64_t j = 0; j < 2; ++j)
-      *reinterpret_cast<Vector*>(sums + i * kTileColumns + j * lanes) = c[i][j];
-}
-
 /// c tile = sums, or += sums, rounded once.
 template <class C, class Acc>
 void store(const Acc* sums, int64_t rows, int64_t columns, Beta beta, C* c, int64_t stride) {
@@ -139,8 +109,9 @@ void multiply_tile(const Gemm& op, int64_t row, int64_t column, Workspace& works
     b.data += depth * b.column_stride;
     for (int64_t j = 0; j < columns; j += kStripColumns<Acc>)
       for (int64_t i = 0; i < rows; i += kStripRows)
-        multiply_strip(packed_a + i * depth, packed_b + j * depth, depth,
-                       sums + i * kTileColumns + j);
+        multiply_registers<kStripRows, Acc>({packed_a + i * depth, 1, kStripRows},
+                                            packed_b + j * depth, kStripColumns<Acc>, depth,
+                                            sums + i * kTileColumns + j, kTileColumns);
   }
   const auto finish = [&]<class C>(C* c) {
     store(sums, rows, columns, op.beta, c + row * op.n() + column, op.n());
@@ -149,14 +120,6 @@ void multiply_tile(const Gemm& op, int64_t row, int64_t column, Workspace& works
     finish(op.c.as<T>());
   else
     finish(op.c.as<Acc>());
-}
-
-int worker() {
-#ifdef _OPENMP
-  return omp_get_thread_num();
-#else
-  return 0;
-#endif
 }
 
 }  // namespace
