@@ -38,7 +38,9 @@ void update(const Stream& stream, const AdamW& op) {
   auto* param = op.param.as<T>();
   const Factors<A> f(op);
   parallel_blocks(stream, op.param.numel(), kElementwiseBlock, [=](int64_t begin, int64_t end) {
-#pragma GCC ivdep  // five arrays, disjoint or the same: too many pairs to test at run time
+#ifndef __clang__  // five arrays, disjoint or the same: more pairs than GCC tests at run time
+#pragma GCC ivdep
+#endif
     for (int64_t i = begin; i < end; ++i) {
       const A g = grad[i] * f.grad_scale;
       const A m = f.beta1 * exp_avg[i] + f.one_minus_beta1 * g;
