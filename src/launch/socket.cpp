@@ -255,6 +255,12 @@ void set_nonblocking(const Socket& socket) {
     throw_socket_error("fcntl on the socket to " + socket.peer(), errno);
 }
 
+void set_close_on_exec(const Socket& socket) {
+  const int flags = fcntl(socket.fd(), F_GETFD);
+  if (flags < 0 || fcntl(socket.fd(), F_SETFD, flags | FD_CLOEXEC) != 0)
+    throw_socket_error("fcntl on the socket to " + socket.peer(), errno);
+}
+
 void set_keepalive(const Socket& socket) {
   set_option(socket.fd(), SOL_SOCKET, SO_KEEPALIVE, 1);
   set_option(socket.fd(), IPPROTO_TCP, TCP_KEEPIDLE, 30);

@@ -63,7 +63,9 @@ std::pair<Socket, Socket> socket_pair();
 void send_all(const Socket& socket, const void* data, size_t size, Deadline deadline);
 void recv_all(const Socket& socket, void* data, size_t size, Deadline deadline);
 
+/// For descriptors that were inherited; sockets made here have both properties already.
 void set_nonblocking(const Socket& socket);
+void set_close_on_exec(const Socket& socket);
 /// Makes the kernel notice within about a minute a peer whose machine vanished without a word.
 void set_keepalive(const Socket& socket);
 /// Milliseconds left, rounded up, as poll() wants them: 0 once the deadline has passed.
