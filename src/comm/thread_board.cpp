@@ -6,7 +6,7 @@
 
 namespace swallow {
 
-ThreadBoard::ThreadBoard(int size) : ranks_(static_cast<size_t>(size)) {}
+ThreadBoard::ThreadBoard(int size) : ranks_(static_cast<size_t>(size)), wake_pair_(socket_pair()) {}
 
 void ThreadBoard::wait(std::unique_lock<std::mutex>& lock, int rank, const Wait& wait) {
   if (wait.over()) return;
@@ -31,6 +31,7 @@ void ThreadBoard::abort(std::string reason) {
   if (aborted_) return;
   reason_ = std::move(reason);
   aborted_ = true;
+  wake_pair_.second.close();
   wake_all();
 }
 

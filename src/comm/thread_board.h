@@ -7,11 +7,14 @@
 #include <mutex>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
+
+#include "launch/socket.h"
 
 namespace swallow {
 
-/// Every member but mutex() is called with the lock held.
+/// Every member but mutex(), size() and wake_fd() is called with the lock held.
 class ThreadBoard {
  public:
   struct Wait {
@@ -38,6 +41,9 @@ class ThreadBoard {
   /// Throws CommError with the reason if the job is aborted.
   void check() const;
 
+  /// Becomes readable with the abort. Needs no lock.
+  [[nodiscard]] int wake_fd() const noexcept { return wake_pair_.first.fd(); }
+
   /// The rank will make no more calls; wakes everybody.
   void leave(int rank);
   [[nodiscard]] bool has_left(int rank) const { return at(rank).left; }
@@ -60,6 +66,7 @@ class ThreadBoard {
   int num_left_ = 0;
   bool aborted_ = false;
   std::string reason_;
+  std::pair<Socket, Socket> wake_pair_;  // closing the second end makes the first readable
 };
 
 }  // namespace swallow

@@ -128,6 +128,7 @@ class ThreadControlPlane final : public ControlPlane {
     const std::lock_guard lock(everyone_.board().mutex());
     everyone_.board().check();
   }
+  [[nodiscard]] int wake_fd() const noexcept override { return everyone_.board().wake_fd(); }
 
  private:
   ThreadGroup& everyone_;

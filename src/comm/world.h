@@ -2,7 +2,9 @@
 // control plane.
 #pragma once
 
+#include <chrono>
 #include <memory>
+#include <string>
 
 #include "comm/communicator.h"
 #include "launch/control_plane.h"
@@ -24,5 +26,19 @@ struct World {
   /// Ends the job for every rank; called once, by main, with the error's text.
   void abort(std::string_view reason) const noexcept;
 };
+
+struct TransportOptions {
+  /// The address of this machine under which the other ranks reach it; the rank listens there.
+  std::string host = "127.0.0.1";
+  /// How long a wait for another rank may last without any progress.
+  std::chrono::milliseconds timeout = std::chrono::minutes(10);
+};
+
+/// The world of a rank that is a process: its groups are connected by sockets; groups of one rank
+/// need none, so that a single process opens no connection. Every rank calls it at the same time.
+/// Throws CommError when a rank is lost or cannot be reached.
+[[nodiscard]] World make_world(const ProcessGrid& grid, int rank,
+                               std::unique_ptr<ControlPlane> control,
+                               const TransportOptions& options);
 
 }  // namespace swallow

@@ -5,8 +5,6 @@
 #include <thread>
 #include <vector>
 
-#include "comm/thread_communicator.h"
-
 namespace swallow {
 
 namespace {
@@ -27,34 +25,38 @@ class FirstFailure {
   std::exception_ptr failure_;
 };
 
-void run_body(World& world, const std::function<void(World&)>& body, FirstFailure& failure) {
+/// Runs `work`; if it throws, keeps the exception and hands its text to `abort`.
+void guard(FirstFailure& failure, const std::function<void()>& work,
+           const std::function<void(const char*)>& abort) {
   try {
-    body(world);
+    work();
   } catch (const std::exception& error) {
     failure.keep(std::current_exception());
-    world.abort(error.what());
+    abort(error.what());
   } catch (...) {
     failure.keep(std::current_exception());
-    world.abort("an exception of unknown type");
+    abort("an exception of unknown type");
   }
 }
 
 }  // namespace
 
-void run_ranks(int size, const std::function<World(int rank)>& make_world,
+void run_ranks(ThreadJob& job, int size, const std::function<World(int rank)>& make_world,
                const std::function<void(World&)>& body) {
   FirstFailure failure;
+  const auto run_rank = [&](int rank) {
+    guard(
+        failure,
+        [&] {
+          World world = make_world(rank);
+          // Here, while the world lives, so that peers learn the reason before they miss the rank.
+          guard(
+              failure, [&] { body(world); }, [&](const char* reason) { world.abort(reason); });
+        },
+        [&](const char* reason) { job.control(rank)->abort(reason); });
+  };
   std::vector<std::thread> threads;
-  for (int rank = 0; rank < size; ++rank) {
-    threads.emplace_back([&, rank] {
-      try {
-        World world = make_world(rank);
-        run_body(world, body, failure);
-      } catch (...) {
-        failure.keep(std::current_exception());
-      }
-    });
-  }
+  for (int rank = 0; rank < size; ++rank) threads.emplace_back(run_rank, rank);
   for (std::thread& thread : threads) thread.join();
   failure.rethrow();
 }
@@ -62,7 +64,7 @@ void run_ranks(int size, const std::function<World(int rank)>& make_world,
 void run_ranks(GridShape shape, const std::function<void(World&)>& body) {
   ThreadJob job(shape);
   run_ranks(
-      shape.world_size(), [&](int rank) { return job.world(rank); }, body);
+      job, shape.world_size(), [&](int rank) { return job.world(rank); }, body);
 }
 
 }  // namespace swallow

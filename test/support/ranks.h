@@ -3,6 +3,7 @@
 
 #include <functional>
 
+#include "comm/thread_communicator.h"
 #include "comm/world.h"
 
 namespace swallow {
@@ -12,8 +13,9 @@ namespace swallow {
 /// assertions are not thread-safe: collect results in `body` and assert afterwards, or throw.
 void run_ranks(GridShape shape, const std::function<void(World&)>& body);
 
-/// The same with a World that `make_world` builds on the rank's thread.
-void run_ranks(int size, const std::function<World(int rank)>& make_world,
+/// The same with Worlds that `make_world` builds on each rank's thread, with control planes of
+/// `job`.
+void run_ranks(ThreadJob& job, int size, const std::function<World(int rank)>& make_world,
                const std::function<void(World&)>& body);
 
 }  // namespace swallow

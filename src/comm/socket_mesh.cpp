@@ -1,0 +1,224 @@
+#include "comm/socket_mesh.h"
+
+#include <poll.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <charconv>
+#include <cstring>
+#include <limits>
+#include <random>
+#include <system_error>
+
+#include "base/check.h"
+#include "base/math.h"
+#include "launch/socket.h"
+
+namespace swallow {
+
+namespace {
+
+/// Sent by the rank that connects. Strangers (a scan of ports, a rank of another job that has the
+/// address from an earlier one) do not know the job's key and are turned away.
+struct Greeting {
+  uint32_t magic = 0x53574d48;  // "SWMH"
+  uint32_t axis = 0;            // index into the mesh's groups
+  int32_t from = 0;
+  int32_t to = 0;
+  uint64_t key = 0;
+};
+static_assert(sizeof(Greeting) == 24);
+
+/// A connection whose greeting has not come in whole.
+struct Caller {
+  Socket socket;
+  std::array<std::byte, sizeof(Greeting)> bytes{};
+  size_t received = 0;
+};
+
+/// How a rank can be reached: "<port> <key> <host>".
+struct Address {
+  int port = 0;
+  uint64_t key = 0;
+  std::string host;
+};
+
+std::string write_address(const Address& address) {
+  return fmt::format("{} {} {}", address.port, address.key, address.host);
+}
+
+Address read_address(int rank, const std::string& text) {
+  Address address;
+  const char* end = text.data() + text.size();
+  const auto port = std::from_chars(text.data(), end, address.port);
+  if (port.ec != std::errc{} || port.ptr == end)
+    throw CommError("rank {} gave no usable address: '{}'", rank, text);
+  const auto key = std::from_chars(port.ptr + 1, end, address.key);
+  if (key.ec != std::errc{} || key.ptr == end)
+    throw CommError("rank {} gave no usable address: '{}'", rank, text);
+  address.host.assign(key.ptr + 1, end);
+  return address;
+}
+
+uint64_t random_key() {
+  std::random_device source;
+  return (uint64_t{source()} << 32) | source();
+}
+
+class MeshBuilder {
+ public:
+  MeshBuilder(const ProcessGrid& grid, int rank, ControlPlane& control,
+              const TransportOptions& options);
+
+  void connect_to_lower_ranks(const std::vector<Address>& addresses);
+  void accept_higher_ranks(const Socket& listener);
+  [[nodiscard]] SocketMesh take() && { return std::move(mesh_); }
+
+  void set_key(uint64_t key) { key_ = key; }
+
+ private:
+  [[nodiscard]] std::array<PeerSockets*, 3> groups() { return {&mesh_.tp, &mesh_.dp, &mesh_.pp}; }
+  [[nodiscard]] std::string missing_ranks();
+  void wait_for_callers(const Socket& listener);
+  /// False when the caller is done with: admitted or turned away.
+  bool listen_to(Caller& caller);
+  void admit(Caller& caller);
+  void adopt(PeerSockets& group, size_t place, Socket socket);
+
+  int rank_;
+  ControlPlane& control_;
+  Deadline deadline_;
+  uint64_t key_ = 0;
+  SocketMesh mesh_;
+  std::vector<Caller> callers_;
+  std::vector<pollfd> polled_;
+};
+
+PeerSockets make_group(const char* name, std::vector<int> members, int rank) {
+  const auto place = std::find(members.begin(), members.end(), rank);
+  const int index = narrow<int>(place - members.begin());
+  std::vector<Socket> sockets(members.size());
+  return {name, index, std::move(members), std::move(sockets)};
+}
+
+MeshBuilder::MeshBuilder(const ProcessGrid& grid, int rank, ControlPlane& control,
+                         const TransportOptions& options)
+    : rank_(rank),
+      control_(control),
+      deadline_(deadline_after(options.timeout)),
+      mesh_{make_group("tp group", grid.tp_group(rank), rank),
+            make_group("dp group", grid.dp_group(rank), rank),
+            make_group("pp group", grid.pp_group(rank), rank)} {}
+
+void MeshBuilder::adopt(PeerSockets& group, size_t place, Socket socket) {
+  set_keepalive(socket);
+  set_nonblocking(socket);
+  socket.set_peer(fmt::format("rank {}", group.members[place]));
+  group.sockets[place] = std::move(socket);
+}
+
+void MeshBuilder::connect_to_lower_ranks(const std::vector<Address>& addresses) {
+  uint32_t axis = 0;
+  for (PeerSockets* group : groups()) {
+    for (size_t place = 0; place < static_cast<size_t>(group->index); ++place) {
+      const int peer = group->members[place];
+      const Address& address = addresses[static_cast<size_t>(peer)];
+      std::string why;
+      std::optional<Socket> socket = try_connect_tcp(address.host, address.port, deadline_, why);
+      if (!socket) {
+        control_.check();  // a rank that is gone is the better explanation
+        throw CommError("rank {} cannot connect to rank {} at {}:{}: {}", rank_, peer, address.host,
+                        address.port, why);
+      }
+      Greeting greeting;
+      greeting.axis = axis;
+      greeting.from = rank_;
+      greeting.to = peer;
+      greeting.key = key_;
+      send_all(*socket, &greeting, sizeof greeting, deadline_);
+      adopt(*group, place, std::move(*socket));
+    }
+    ++axis;
+  }
+}
+
+std::string MeshBuilder::missing_ranks() {
+  std::string text;
+  for (const PeerSockets* group : groups())
+    for (size_t place = 0; place < group->members.size(); ++place)
+      if (group->members[place] != rank_ && !group->sockets[place].valid())
+        text +=
+            fmt::format("{}{} ({})", text.empty() ? "" : ", ", group->members[place], group->name);
+  return text;
+}
+
+void MeshBuilder::accept_higher_ranks(const Socket& listener) {
+  while (!missing_ranks().empty()) {
+    if (std::chrono::steady_clock::now() >= deadline_)
+      throw CommError("rank {}: no connection in time from rank {}", rank_, missing_ranks());
+    wait_for_callers(listener);
+    std::erase_if(callers_, [&](Caller& caller) { return !listen_to(caller); });
+  }
+}
+
+void MeshBuilder::wait_for_callers(const Socket& listener) {
+  polled_.assign({{listener.fd(), POLLIN, 0}, {control_.wake_fd(), POLLIN, 0}});
+  for (const Caller& caller : callers_) polled_.push_back({caller.socket.fd(), POLLIN, 0});
+  if (poll(polled_.data(), polled_.size(), poll_timeout(deadline_)) < 0 && errno != EINTR)
+    throw CommError("rank {}: poll: {}", rank_, std::generic_category().message(errno));
+  if (polled_[1].revents != 0) control_.check();
+  while (std::optional<Socket> socket = try_accept(listener))
+    callers_.push_back({std::move(*socket), {}, 0});
+}
+
+bool MeshBuilder::listen_to(Caller& caller) {
+  while (caller.received < sizeof(Greeting)) {
+    const ssize_t got = recv(caller.socket.fd(), caller.bytes.data() + caller.received,
+                             sizeof(Greeting) - caller.received, MSG_DONTWAIT);
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) return true;
+    if (got <= 0) return false;
+    caller.received += static_cast<size_t>(got);
+  }
+  admit(caller);
+  return false;
+}
+
+void MeshBuilder::admit(Caller& caller) {
+  Greeting greeting;
+  std::memcpy(&greeting, caller.bytes.data(), sizeof greeting);
+  const auto all = groups();
+  if (greeting.magic != Greeting{}.magic || greeting.key != key_ || greeting.to != rank_ ||
+      greeting.axis >= all.size())
+    return;
+  PeerSockets& group = *all[greeting.axis];
+  const auto found = std::find(group.members.begin(), group.members.end(), greeting.from);
+  const auto place = static_cast<size_t>(found - group.members.begin());
+  if (found == group.members.end() || greeting.from <= rank_ || group.sockets[place].valid())
+    return;
+  adopt(group, place, std::move(caller.socket));
+}
+
+}  // namespace
+
+SocketMesh connect_mesh(const ProcessGrid& grid, int rank, ControlPlane& control,
+                        const TransportOptions& options) {
+  MeshBuilder builder(grid, rank, control, options);
+  if (grid.world_size() == 1) return std::move(builder).take();
+  // A connection waits in the backlog until its turn, so connecting first cannot deadlock. The
+  // system lowers the number to what it allows (4096 on Linux).
+  const Socket listener = listen_tcp(options.host, 0, std::numeric_limits<int>::max());
+  const std::vector<std::string> texts =
+      control.exchange(write_address({local_port(listener), random_key(), options.host}));
+  std::vector<Address> addresses;
+  for (const std::string& text : texts)
+    addresses.push_back(read_address(narrow<int>(addresses.size()), text));
+  builder.set_key(addresses.front().key);  // rank 0's, so that all agree
+  builder.connect_to_lower_ranks(addresses);
+  builder.accept_higher_ranks(listener);
+  return std::move(builder).take();
+}
+
+}  // namespace swallow
