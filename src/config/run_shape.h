@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 
 #include "config/run_config.h"
 
@@ -22,5 +23,9 @@ struct RunShape {
 /// Checks every rule that spans fields, then derives. Throws ConfigError naming the flag, its value
 /// and what would be accepted.
 RunShape resolve(const RunConfig& config, int world_size);
+
+/// One line for the grid's table when the run's DP is not the one that the paper ran the preset
+/// with; empty when it is, or when the preset records none.
+std::string describe_paper_difference(const RunConfig& config, const RunShape& shape);
 
 }  // namespace swallow
