@@ -1,0 +1,13 @@
+// `swallow-train preprocess`: JSON Lines to a Megatron dataset.
+#pragma once
+
+#include <string>
+#include <vector>
+
+namespace swallow {
+
+/// Parses the arguments after the word `preprocess`, does the work and prints a summary. Returns
+/// the exit status; ConfigError for a wrong argument, otherwise what preprocess() throws.
+int run_preprocess(std::vector<std::string> args);
+
+}  // namespace swallow

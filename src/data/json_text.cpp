@@ -1,0 +1,112 @@
+#include "data/json_text.h"
+
+#include <fmt/format.h>
+
+#include <cstdint>
+#include <nlohmann/json.hpp>
+
+namespace swallow {
+
+namespace {
+
+constexpr int kMaxDepth = 64;
+constexpr size_t kMaxQuote = 160;
+
+/// The parser quotes what it read last, which may be a whole bad line: keeps the front of it, and
+/// lets nothing through that a terminal would act on.
+std::string printable(std::string_view text) {
+  std::string result(text.substr(0, kMaxQuote));
+  for (char& c : result) {
+    if (c < ' ' || c > '~') c = '?';
+  }
+  if (text.size() > kMaxQuote) result += "...";
+  return result;
+}
+
+/// Receives the parser's events; a method returns false to stop. nlohmann/json checks UTF-8.
+class TextHandler {
+ public:
+  TextHandler(std::string_view key, JsonText& result) : key_(key), result_(result) {}
+
+  bool null() { return scalar("null"); }
+  bool boolean(bool /*value*/) { return scalar("a boolean"); }
+  bool number_integer(int64_t /*value*/) { return scalar("a number"); }
+  bool number_unsigned(uint64_t /*value*/) { return scalar("a number"); }
+  bool number_float(double /*value*/, const std::string& /*text*/) { return scalar("a number"); }
+  bool binary(nlohmann::json::binary_t& /*value*/) { return scalar("binary"); }
+
+  bool string(std::string& value) {
+    if (depth_ == 0) return fail("the line is a string, expected an object");
+    if (wanted_) {
+      result_.text = std::move(value);
+      wanted_ = false;
+    }
+    return true;
+  }
+
+  bool start_object(size_t /*size*/) { return open("an object"); }
+  bool end_object() { return close(); }
+  bool start_array(size_t /*size*/) {
+    if (depth_ == 0) return fail("the line is an array, expected an object");
+    return open("an array");
+  }
+  bool end_array() { return close(); }
+
+  bool key(std::string& name) {
+    if (depth_ != 1 || name != key_) return true;
+    if (found_) return fail(fmt::format("the key \"{}\" is there twice", key_));
+    found_ = wanted_ = true;
+    return true;
+  }
+
+  bool parse_error(size_t position, const std::string& /*token*/,
+                   const nlohmann::json::exception& error) {
+    // The library's text begins "[json.exception.parse_error.101] parse error at line 1, column
+    // 7:".
+    std::string_view text = error.what();
+    if (const size_t colon = text.find(": "); colon != std::string_view::npos) {
+      text.remove_prefix(colon + 2);
+    }
+    return fail(fmt::format("byte {}: {}", position, printable(text)));
+  }
+
+  [[nodiscard]] bool found() const { return found_; }
+
+ private:
+  bool fail(std::string problem) {
+    result_.problem = std::move(problem);
+    return false;
+  }
+  bool scalar(std::string_view type) {
+    if (depth_ == 0) return fail(fmt::format("the line is {}, expected an object", type));
+    if (wanted_) return fail(fmt::format("\"{}\" is {}, expected a string", key_, type));
+    return true;
+  }
+  bool open(std::string_view type) {
+    if (wanted_) return fail(fmt::format("\"{}\" is {}, expected a string", key_, type));
+    if (++depth_ > kMaxDepth) return fail(fmt::format("nested deeper than {}", kMaxDepth));
+    return true;
+  }
+  bool close() {
+    --depth_;
+    return true;
+  }
+
+  std::string_view key_;
+  JsonText& result_;
+  int depth_ = 0;
+  bool wanted_ = false;  // the value that comes next is the one
+  bool found_ = false;
+};
+
+}  // namespace
+
+JsonText json_text(std::string_view line, std::string_view key) {
+  JsonText result;
+  TextHandler handler(key, result);
+  const bool parsed = nlohmann::json::sax_parse(line.begin(), line.end(), &handler);
+  if (parsed && !handler.found()) result.problem = fmt::format("no key \"{}\"", key);
+  return result;
+}
+
+}  // namespace swallow
