@@ -4,7 +4,6 @@
 #pragma once
 
 #include <cstdint>
-#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -21,35 +20,47 @@ struct CheckpointState {
   int64_t iteration = 0;
   int64_t consumed_train_samples = 0;
   int64_t consumed_valid_samples = 0;
-  std::string config_json;  // the whole RunConfig, for the record and for comparison
+  std::string config_json = "{}";  // the whole RunConfig, one object; comes back equal as JSON
   int dp = 1, tp = 1, pp = 1;
 };
 
-/// The tensors of one rank that make up a checkpoint.
+/// The tensors of one rank that make up a checkpoint, in host memory. Who writes what must come to
+/// each element once: a save in which two ranks write the same, or nobody, fails.
 struct CheckpointTensors {
   const ParamLayout* layout = nullptr;
-  int shard_rank = 0;          // which shard of the optimizer state this rank holds
-  bool writes_params = false;  // one data-parallel rank of each model-parallel rank writes weights
-  Tensor params;               // [total] parameter type
-  Tensor master;               // [shard_size] main type
-  Tensor exp_avg;              // [shard_size]
-  Tensor exp_avg_sq;           // [shard_size]
+  int shard_rank = 0;             // which shard of the optimizer state this rank holds
+  bool writes_params = false;     // one data-parallel rank of each model-parallel rank
+  bool writes_state = true;       // the same one if the state is not sharded, else every rank
+  bool writes_replicated = true;  // norm weights and their state: tensor-parallel rank 0 only
+  Tensor params;                  // [total] parameter type
+  Tensor master;                  // [shard_size] main type
+  Tensor exp_avg;                 // [shard_size]
+  Tensor exp_avg_sq;              // [shard_size]
 };
 
+/// weights_only: weights and master, which is made from the weights where the checkpoint has none;
+/// the moments stay as they are.
 enum class LoadScope : uint8_t { everything, weights_only };
 
 /// Collective over all ranks. Writes `folder`/iter_NNNNNNN and then the tracker file
-/// latest_checkpointed_iteration.txt. Throws IoError on every rank if any rank failed to write; the
-/// previous checkpoint stays. Returns the bytes this rank wrote.
+/// latest_checkpointed_iteration.txt. Throws IoError on every rank if any rank failed to write, and
+/// NonFiniteError if a number is not finite; the previous checkpoint stays. An iteration that is
+/// there already is replaced. Returns the bytes this rank wrote.
 int64_t save_checkpoint(const std::string& folder, const CheckpointState& state,
                         const CheckpointTensors& tensors, ControlPlane& control);
 
 /// The newest committed iteration in `folder`: what the tracker names if that is whole, else the
-/// newest folder with a valid manifest. nullopt when there is none.
+/// newest folder with a valid manifest. nullopt when there is none. Not collective: sizes are
+/// checked, hashes are left to load_checkpoint().
 std::optional<int64_t> find_checkpoint(const std::string& folder);
 
-/// Collective. Fills `tensors` and returns the saved state. Sizes and hashes are checked by the
-/// rank that reads. Throws CheckpointError naming file and tensor.
+/// The state alone, without reading tensors. Not collective. Throws CheckpointError.
+CheckpointState read_checkpoint_state(const std::string& folder, int64_t iteration);
+
+/// Collective. Fills `tensors` and returns the saved state; the grid may differ from the saved one.
+/// Elements that belong to no canonical tensor (padding) become zero. Sizes and hashes are checked
+/// by the rank that reads. If any rank fails, all throw the same CheckpointError naming file and
+/// tensor, and `tensors` are left half filled.
 CheckpointState load_checkpoint(const std::string& folder, int64_t iteration, LoadScope scope,
                                 const CheckpointTensors& tensors, ControlPlane& control);
 

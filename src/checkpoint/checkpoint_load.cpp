@@ -1,0 +1,186 @@
+// Loading, on any grid: each rank works out which stored pieces overlap what it holds, reads those
+// pieces whole, because the hash covers them whole, and copies what they share.
+#include <algorithm>
+#include <cstring>
+#include <filesystem>
+#include <map>
+
+#include "checkpoint/all_ranks.h"
+#include "checkpoint/checkpoint.h"
+#include "checkpoint/iteration_folder.h"
+#include "checkpoint/manifest.h"
+#include "checkpoint/pieces.h"
+#include "checkpoint/strict_json.h"
+#include "checkpoint/tensor_file.h"
+
+namespace swallow {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+/// A stored piece to be read, and what it fills at least a part of.
+struct PieceRead {
+  const StoredPiece* stored = nullptr;
+  LocalPiece local;
+};
+
+/// By file, so that each is opened once.
+using LoadPlan = std::map<std::string, std::vector<PieceRead>>;
+
+std::vector<LocalPiece> wanted_pieces(const Manifest& manifest, LoadScope scope,
+                                      const CheckpointTensors& tensors, const std::string& file) {
+  std::vector<StateKind> kinds = {StateKind::weight, StateKind::master};
+  if (scope == LoadScope::everything) {
+    kinds = {std::begin(kStateKinds), std::end(kStateKinds)};
+    if (!has_kind(manifest, StateKind::master))
+      throw CheckpointError("{}: holds weights only, no optimizer state to resume from", file);
+  } else if (!has_kind(manifest, StateKind::master)) {
+    kinds = {StateKind::weight};
+  }
+  std::vector<LocalPiece> wanted;
+  for (const StateKind kind : kinds)
+    for (LocalPiece& piece : local_pieces(tensors, kind)) wanted.push_back(std::move(piece));
+  return wanted;
+}
+
+/// Finds the stored pieces for `wanted`; together they must hold each of its elements.
+void plan_piece(const Manifest& manifest, const LocalPiece& wanted, const std::string& file,
+                LoadPlan& plan) {
+  const std::string where =
+      fmt::format("{}: tensor {}: {}", file, in_quotes(wanted.name), name_of(wanted.kind));
+  const auto found = manifest.tensors.find(wanted.name);
+  if (found == manifest.tensors.end())
+    throw CheckpointError("{}: the model has it, the checkpoint has not", where);
+  const StoredTensor& tensor = found->second;
+  if (tensor.shape != wanted.shape)
+    throw CheckpointError("{}: shape {} is stored, the model has {}", where,
+                          to_string(tensor.shape), to_string(wanted.shape));
+  int64_t filled = 0;
+  for (const StoredPiece& stored : tensor.pieces) {
+    if (stored.kind != wanted.kind) continue;
+    if (stored.dtype != wanted.dtype)
+      throw CheckpointError("{}: {} is stored, the model has {}", where, name_of(stored.dtype),
+                            name_of(wanted.dtype));
+    int64_t shared = 0;
+    for (const OverlapRun& run : overlap_runs(stored.range, wanted.range)) shared += run.count;
+    if (shared > 0) plan[stored.file].push_back({.stored = &stored, .local = wanted});
+    filled += shared;
+  }
+  if (filled != wanted.range.size())
+    throw CheckpointError("{}: {} of {} elements are stored", where, filled, wanted.range.size());
+}
+
+/// Which tensors of the manifest this rank takes from: '1' or '0' for each, in order.
+std::string taken_tensors(const Manifest& manifest, const std::vector<LocalPiece>& wanted) {
+  std::map<std::string_view, bool> taken;
+  for (const LocalPiece& piece : wanted) taken[piece.name] = true;
+  std::string bits;
+  for (const auto& [name, tensor] : manifest.tensors) bits += taken.contains(name) ? '1' : '0';
+  return bits;
+}
+
+/// All ranks must have read the same manifest, and some rank must want each tensor in it.
+void check_agreement(const Manifest& manifest, const std::vector<std::string>& reports,
+                     const std::string& file) {
+  constexpr size_t kHashDigits = 32;
+  for (const std::string& report : reports)
+    if (report.substr(0, kHashDigits) != reports[0].substr(0, kHashDigits))
+      throw CheckpointError("{}: ranks 0 and {} read different bytes", file,
+                            &report - reports.data());
+  size_t bit = kHashDigits;
+  for (const auto& [name, tensor] : manifest.tensors) {
+    if (std::ranges::none_of(reports, [&](const auto& report) { return report.at(bit) == '1'; }))
+      throw CheckpointError("{}: tensor {}: the checkpoint has it, the model has not", file,
+                            in_quotes(name));
+    ++bit;
+  }
+}
+
+void read_piece(const TensorFile& file, const PieceRead& read) {
+  const StoredPiece& stored = *read.stored;
+  const FileTensor& tensor = file.at(stored.key);
+  const int64_t element = size_of(stored.dtype);
+  if (tensor.dtype != file_dtype(stored.dtype) || tensor.bytes != stored.range.size() * element)
+    throw CheckpointError("{}: tensor {} of {} bytes of {} is not what the manifest says",
+                          file.path(), in_quotes(stored.key), tensor.bytes, tensor.dtype);
+  const std::string hash = file.read(tensor, [&](std::span<const std::byte> bytes, int64_t offset) {
+    CanonicalRange part = stored.range;
+    part.begin += offset / element;
+    part.end = part.begin + static_cast<int64_t>(bytes.size()) / element;
+    for (const OverlapRun& run : overlap_runs(part, read.local.range))
+      std::memcpy(read.local.data + run.destination * element, bytes.data() + run.source * element,
+                  static_cast<size_t>(run.count * element));
+  });
+  if (hash != stored.hash)
+    throw CheckpointError("{}: tensor {}, bytes {} to {}: XXH3-128 is {}, the manifest says {}",
+                          file.path(), in_quotes(stored.key), tensor.offset,
+                          tensor.offset + tensor.bytes, hash, stored.hash);
+}
+
+void read_pieces(const fs::path& folder, const Manifest& manifest, const LoadPlan& plan) {
+  for (const auto& [name, reads] : plan) {
+    const StoredFile& stored = manifest.files.at(name);
+    const fs::path path = folder / name;
+    const TensorFile file(path);
+    if (file.size() != stored.size)
+      throw CheckpointError("{}: {} bytes, the manifest says {}", path.string(), file.size(),
+                            stored.size);
+    if (file.header().hash != stored.header_hash)
+      throw CheckpointError("{}: XXH3-128 of the header is {}, the manifest says {}", path.string(),
+                            file.header().hash, stored.header_hash);
+    for (const PieceRead& read : reads) read_piece(file, read);
+  }
+}
+
+void zero(const Tensor& tensor) {
+  std::memset(tensor.data, 0, static_cast<size_t>(tensor.bytes()));
+}
+
+/// What load_checkpoint() overwrites becomes zero, so that padding has one value.
+void clear(const CheckpointTensors& tensors, LoadScope scope) {
+  zero(tensors.params);
+  zero(tensors.master);
+  if (scope == LoadScope::weights_only) return;
+  zero(tensors.exp_avg);
+  zero(tensors.exp_avg_sq);
+}
+
+/// The master copy of a checkpoint that has none: the weights themselves.
+void master_from_params(const CheckpointTensors& tensors) {
+  visit_dtype(tensors.params.dtype, [&]<class T>(std::type_identity<T>) {
+    using Main = Accumulate<T>;
+    const T* params = tensors.params.as<T>();
+    Main* master = tensors.master.as<Main>();
+    for (const ShardPiece& piece : tensors.layout->pieces(tensors.shard_rank))
+      for (int64_t i = 0; i < piece.size(); ++i)
+        master[piece.shard + i] = convert<Main>(params[piece.flat + i]);
+  });
+}
+
+}  // namespace
+
+CheckpointState load_checkpoint(const std::string& folder, int64_t iteration, LoadScope scope,
+                                const CheckpointTensors& tensors, ControlPlane& control) {
+  fs::path path;
+  Manifest manifest;
+  LoadPlan plan;
+  const std::vector<std::string> reports = on_all_ranks(control, ExitCode::checkpoint, [&] {
+    path = committed_folder(folder, iteration);
+    const std::string file = (path / kManifestName).string();
+    manifest = read_manifest(path, iteration);
+    const std::vector<LocalPiece> wanted = wanted_pieces(manifest, scope, tensors, file);
+    for (const LocalPiece& piece : wanted) plan_piece(manifest, piece, file, plan);
+    return manifest.hash + taken_tensors(manifest, wanted);
+  });
+  check_agreement(manifest, reports, (path / kManifestName).string());
+  on_all_ranks(control, ExitCode::checkpoint, [&] {
+    clear(tensors, scope);
+    read_pieces(path, manifest, plan);
+    if (!has_kind(manifest, StateKind::master)) master_from_params(tensors);
+    return std::string();
+  });
+  return manifest.state;
+}
+
+}  // namespace swallow

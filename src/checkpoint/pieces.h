@@ -1,0 +1,65 @@
+// Which elements of which canonical tensors lie where in a rank's memory, and how two such pieces
+// overlap. This is all that loading on another grid needs. Pure integers and addresses.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/dtype.h"
+#include "checkpoint/checkpoint.h"
+#include "model/params.h"
+#include "tensor/tensor.h"
+
+namespace swallow {
+
+/// Of each canonical tensor a checkpoint holds the weights and the optimizer's three tensors.
+enum class StateKind : uint8_t { weight, master, exp_avg, exp_avg_sq };
+inline constexpr StateKind kStateKinds[] = {StateKind::weight, StateKind::master,
+                                            StateKind::exp_avg, StateKind::exp_avg_sq};
+std::string_view name_of(StateKind kind);
+
+/// Elements [begin, end), in row-major order, of a rectangle of a canonical tensor. A tensor of one
+/// dimension is a single column.
+struct CanonicalRange {
+  int64_t row_begin = 0;
+  int64_t row_end = 0;
+  int64_t column_begin = 0;
+  int64_t column_end = 0;
+  int64_t begin = 0;
+  int64_t end = 0;
+
+  [[nodiscard]] int64_t columns() const noexcept { return column_end - column_begin; }
+  [[nodiscard]] int64_t area() const noexcept { return (row_end - row_begin) * columns(); }
+  [[nodiscard]] int64_t size() const noexcept { return end - begin; }
+  friend bool operator==(const CanonicalRange&, const CanonicalRange&) = default;
+};
+
+/// A range that lies as one contiguous run in this rank's memory.
+struct LocalPiece {
+  std::string name;  // canonical
+  Shape shape;       // of the whole canonical tensor
+  StateKind kind = StateKind::weight;
+  DType dtype = DType::f32;
+  CanonicalRange range;
+  bool replicated = false;  // the tensor-parallel peers hold the same
+  std::byte* data = nullptr;
+};
+
+/// What this rank holds of `kind`, without padding: all its weights, or its shard of the state.
+std::vector<LocalPiece> local_pieces(const CheckpointTensors& tensors, StateKind kind);
+
+/// `count` elements that two ranges share, at these offsets from the ranges' first elements.
+struct OverlapRun {
+  int64_t source = 0;
+  int64_t destination = 0;
+  int64_t count = 0;
+  friend bool operator==(const OverlapRun&, const OverlapRun&) = default;
+};
+
+/// Everything that two ranges of the same tensor share, in as few runs as possible.
+std::vector<OverlapRun> overlap_runs(const CanonicalRange& source,
+                                     const CanonicalRange& destination);
+
+}  // namespace swallow
