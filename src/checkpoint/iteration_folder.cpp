@@ -47,7 +47,7 @@ std::optional<FolderName> parse_name(std::string_view name) {
   return FolderName{.iteration = *iteration, .suffix = name.substr(dot)};
 }
 
-bool exists(const fs::path& path) {
+bool is_there(const fs::path& path) {
   std::error_code ignored;
   return fs::exists(path, ignored);
 }
@@ -67,7 +67,7 @@ void remove_leftovers(const fs::path& folder) {
     const auto parsed = parse_name(name);
     if (!parsed) continue;
     const bool replaced =
-        parsed->suffix == kOld && exists(folder / name_of_iteration(parsed->iteration));
+        parsed->suffix == kOld && is_there(folder / name_of_iteration(parsed->iteration));
     if (replaced || parsed->suffix.starts_with(kTemporary)) fs::remove_all(folder / name, error);
     if (error) break;
   }
@@ -80,8 +80,8 @@ void remove_leftovers(const fs::path& folder) {
 fs::path committed_folder(const fs::path& folder, int64_t iteration) {
   const fs::path path = folder / name_of_iteration(iteration);
   const fs::path old = path.string() + std::string(kOld);
-  if (exists(path)) return path;
-  if (exists(old)) return old;
+  if (is_there(path)) return path;
+  if (is_there(old)) return old;
   throw CheckpointError("{}: there is no checkpoint of iteration {}", folder.string(), iteration);
 }
 
@@ -100,7 +100,7 @@ std::vector<int64_t> committed_iterations(const fs::path& folder) {
 
 std::optional<int64_t> read_tracker(const fs::path& folder) {
   const fs::path path = folder / kTracker;
-  if (!exists(path)) return std::nullopt;
+  if (!is_there(path)) return std::nullopt;
   const std::vector<std::byte> bytes = read_file(path);
   std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
   while (!text.empty() && (text.back() == '\n' || text.back() == '\r')) text.remove_suffix(1);
@@ -132,7 +132,7 @@ void PendingIteration::commit() {
   const fs::path path = folder_ / name_of_iteration(iteration_);
   const fs::path old = path.string() + std::string(kOld);
   sync_folder(temporary_);
-  if (exists(path)) rename_path(path, old);
+  if (is_there(path)) rename_path(path, old);
   rename_path(temporary_, path);
   temporary_.clear();
   sync_folder(folder_);
