@@ -6,6 +6,7 @@
 
 #include "base/check.h"
 #include "base/math.h"
+#include "device/backend.h"
 
 #ifdef _OPENMP
 #include <omp.h>
@@ -17,19 +18,56 @@ namespace {
 
 constexpr int64_t kAlignment = 256;
 
-void require_cpu(Device device) {
-  if (device.kind != DeviceKind::cpu)
-    throw DeviceError("device {}: training on a GPU is not part of this build", to_string(device));
+std::byte* allocate_on_host(int /*index*/, int64_t bytes) {
+  const int64_t padded = round_up(bytes, kAlignment);
+  auto* data = static_cast<std::byte*>(
+      std::aligned_alloc(static_cast<size_t>(kAlignment), static_cast<size_t>(padded)));
+  if (data == nullptr) throw ResourceError("cannot allocate {} bytes of host memory", padded);
+  std::memset(data, 0, static_cast<size_t>(padded));
+  return data;
+}
+
+constexpr DeviceBackend kHost = {
+    .create_queue = [](int) -> void* { return nullptr; },
+    .destroy_queue = [](int, void*) noexcept {},
+    .synchronize = [](int, void*) {},
+    .allocate = allocate_on_host,
+    .release = [](int, std::byte* data) noexcept { std::free(data); },
+    .copy = [](int, void*, void* destination, const void* source,
+               int64_t bytes) { std::memcpy(destination, source, static_cast<size_t>(bytes)); },
+    .zero = [](int, void*, void* destination,
+               int64_t bytes) { std::memset(destination, 0, static_cast<size_t>(bytes)); },
+    .devices = [] { return std::vector<DeviceInfo>{}; },
+    .libraries = [] { return std::vector<LibraryVersion>{}; },
+};
+
+const DeviceBackend& backend_of(Device device) {
+  const DeviceBackend* found = find_backend(device.kind);
+  if (found == nullptr)
+    throw DeviceError("device {}: this build has no CUDA; configure with -DSWALLOW_CUDA=ON",
+                      to_string(device));
+  return *found;
 }
 
 }  // namespace
+
+const DeviceBackend* find_backend(DeviceKind kind) {
+  if (kind == DeviceKind::cpu) return &kHost;
+#ifdef SWALLOW_HAS_CUDA
+  return &cuda::backend();
+#else
+  return nullptr;
+#endif
+}
 
 std::string to_string(Device device) {
   return device.kind == DeviceKind::cpu ? "cpu" : fmt::format("cuda:{}", device.index);
 }
 
-Stream::Stream(Device device, int num_threads) : device_(device), num_threads_(num_threads) {
-  require_cpu(device);
+Stream::Stream(Device device, int num_threads)
+    : device_(device),
+      num_threads_(num_threads),
+      queue_(backend_of(device).create_queue(device.index), DestroyQueue{device}) {
   SWALLOW_CHECK(num_threads >= 1, "a stream needs at least one thread, got {}", num_threads);
 #ifdef _OPENMP
   // The setting belongs to the calling thread, so ranks that are threads do not disturb each other.
@@ -37,17 +75,18 @@ Stream::Stream(Device device, int num_threads) : device_(device), num_threads_(n
 #endif
 }
 
-void Stream::synchronize() const {}
+void Stream::DestroyQueue::operator()(void* queue) const noexcept {
+  find_backend(device.kind)->destroy_queue(device.index, queue);
+}
+
+void Stream::synchronize() const {
+  backend_of(device_).synchronize(device_.index, queue());
+}
 
 Buffer::Buffer(Device device, int64_t bytes) : device_(device), bytes_(bytes) {
-  require_cpu(device);
+  const DeviceBackend& backend = backend_of(device);
   SWALLOW_CHECK(bytes >= 0, "negative size {}", bytes);
-  if (bytes == 0) return;
-  const int64_t padded = round_up(bytes, kAlignment);
-  data_ = static_cast<std::byte*>(
-      std::aligned_alloc(static_cast<size_t>(kAlignment), static_cast<size_t>(padded)));
-  if (data_ == nullptr) throw ResourceError("cannot allocate {} bytes of host memory", padded);
-  std::memset(data_, 0, static_cast<size_t>(padded));
+  if (bytes > 0) data_ = backend.allocate(device.index, bytes);
 }
 
 Buffer::Buffer(Buffer&& other) noexcept
@@ -63,17 +102,17 @@ Buffer& Buffer::operator=(Buffer&& other) noexcept {
 }
 
 Buffer::~Buffer() {
-  std::free(data_);
+  if (data_ != nullptr) find_backend(device_.kind)->release(device_.index, data_);
 }
 
 void copy_bytes(Stream& stream, void* destination, const void* source, int64_t bytes) {
-  require_cpu(stream.device());
-  if (bytes > 0) std::memcpy(destination, source, static_cast<size_t>(bytes));
+  const Device device = stream.device();
+  if (bytes > 0) backend_of(device).copy(device.index, stream.queue(), destination, source, bytes);
 }
 
 void zero_bytes(Stream& stream, void* destination, int64_t bytes) {
-  require_cpu(stream.device());
-  if (bytes > 0) std::memset(destination, 0, static_cast<size_t>(bytes));
+  const Device device = stream.device();
+  if (bytes > 0) backend_of(device).zero(device.index, stream.queue(), destination, bytes);
 }
 
 }  // namespace swallow

@@ -1,5 +1,5 @@
 // Where memory lives and where work runs. A CPU stream executes at once on a fixed number of
-// threads; a CUDA stream will queue. This room knows bytes, not tensors.
+// threads; a CUDA stream queues. This room knows bytes, not tensors.
 #pragma once
 
 #include <cstddef>
@@ -25,7 +25,8 @@ struct Device {
 /// belongs to the thread that launches on it.
 class Stream {
  public:
-  /// `num_threads`: worker threads of a CPU stream (>= 1); results never depend on it.
+  /// `num_threads`: worker threads of a CPU stream (>= 1); results never depend on it. Throws
+  /// DeviceError where the build or the machine lacks the device.
   explicit Stream(Device device, int num_threads = 1);
   Stream(Stream&&) noexcept = default;
   Stream& operator=(Stream&&) noexcept = default;
@@ -33,6 +34,9 @@ class Stream {
 
   [[nodiscard]] Device device() const noexcept { return device_; }
   [[nodiscard]] int num_threads() const noexcept { return num_threads_; }
+
+  /// The backend's queue (cudaStream_t), for cuda/ only; nullptr on a CPU stream.
+  [[nodiscard]] void* queue() const noexcept { return queue_.get(); }
 
   /// Returns when all work launched so far is done. Immediate on a CPU stream.
   void synchronize() const;
@@ -47,8 +51,14 @@ class Stream {
   }
 
  private:
+  struct DestroyQueue {
+    Device device;
+    void operator()(void* queue) const noexcept;
+  };
+
   Device device_;
   int num_threads_;
+  std::unique_ptr<void, DestroyQueue> queue_;
   std::unordered_map<std::type_index, std::shared_ptr<void>> extensions_;  // type-erased owners
 };
 
@@ -71,7 +81,9 @@ class Buffer {
   int64_t bytes_ = 0;
 };
 
-/// Copies `bytes`; source and destination are on the stream's device and do not overlap.
+/// Copies `bytes`, not overlapping, in the order of the stream. On a CUDA stream either side may be
+/// host memory: a host source may be reused on return, a host destination is valid after
+/// Stream::synchronize.
 void copy_bytes(Stream& stream, void* destination, const void* source, int64_t bytes);
 
 /// Sets `bytes` to zero.

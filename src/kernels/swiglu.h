@@ -25,4 +25,9 @@ void run(Stream& stream, const SwigluForward& op);
 void run(Stream& stream, const SwigluBackward& op);
 }  // namespace cpu
 
+namespace cuda {
+void run(Stream& stream, const SwigluForward& op);
+void run(Stream& stream, const SwigluBackward& op);
+}  // namespace cuda
+
 }  // namespace swallow

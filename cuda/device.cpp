@@ -1,0 +1,116 @@
+// Streams, memory and discovery of GPUs: the table that device/device.cpp picks for cuda. A machine
+// without a GPU or a driver has no devices, whatever error says so.
+#include <cuda_runtime.h>
+
+#include "base/check.h"
+#include "check.h"
+#include "device/backend.h"
+#include "library.h"
+
+namespace swallow::cuda {
+
+namespace {
+
+/// GPUs this process may use; `why` says what is amiss when there is none.
+int count_devices(std::string& why) {
+  int count = 0;
+  const cudaError_t error = cudaGetDeviceCount(&count);
+  if (error == cudaSuccess && count > 0) return count;
+  why = error == cudaSuccess ? "none is visible" : cudaGetErrorString(error);
+  cudaGetLastError();  // the runtime remembers the error; the next check must not see it
+  return 0;
+}
+
+std::vector<DeviceInfo> list_gpus() {
+  std::vector<DeviceInfo> found;
+  std::string why;
+  const int count = count_devices(why);
+  for (int index = 0; index < count; ++index) {
+    cudaDeviceProp properties{};
+    CUDA_CHECK(cudaGetDeviceProperties(&properties, index));
+    found.push_back({{DeviceKind::cuda, index},
+                     properties.name,
+                     static_cast<int64_t>(properties.totalGlobalMem),
+                     10 * properties.major + properties.minor});
+  }
+  return found;
+}
+
+void* create_queue(int index) {
+  std::string why;
+  const int count = count_devices(why);
+  if (count == 0) throw DeviceError("device cuda:{}: no usable GPU: {}", index, why);
+  if (index < 0 || index >= count)
+    throw DeviceError("device cuda:{}: this machine has cuda:0 to cuda:{}", index, count - 1);
+  CUDA_CHECK(cudaSetDevice(index));
+  cudaStream_t queue = nullptr;
+  // Non-blocking: nothing of ours runs on the legacy default stream, so nothing waits for it.
+  CUDA_CHECK(cudaStreamCreateWithFlags(&queue, cudaStreamNonBlocking));
+  return queue;
+}
+
+void destroy_queue(int index, void* queue) noexcept {
+  cudaSetDevice(index);
+  cudaStreamDestroy(static_cast<cudaStream_t>(queue));
+}
+
+void synchronize(int index, void* queue) {
+  CUDA_CHECK(cudaSetDevice(index));
+  CUDA_CHECK(cudaStreamSynchronize(static_cast<cudaStream_t>(queue)));
+}
+
+std::byte* allocate(int index, int64_t bytes) {
+  CUDA_CHECK(cudaSetDevice(index));
+  void* data = nullptr;
+  const cudaError_t error = cudaMalloc(&data, static_cast<size_t>(bytes));
+  if (error == cudaErrorMemoryAllocation) {
+    cudaGetLastError();
+    size_t free = 0;
+    size_t total = 0;
+    CUDA_CHECK(cudaMemGetInfo(&free, &total));
+    throw ResourceError("cannot allocate {} bytes on cuda:{}: {} of {} are free", bytes, index,
+                        free, total);
+  }
+  check(error, "cudaMalloc", __FILE__, __LINE__);
+  // The memory must be zero before any stream sees it, and our streams do not wait for this one.
+  CUDA_CHECK(cudaMemset(data, 0, static_cast<size_t>(bytes)));
+  CUDA_CHECK(cudaStreamSynchronize(nullptr));
+  return static_cast<std::byte*>(data);
+}
+
+void release(int index, std::byte* data) noexcept {
+  cudaSetDevice(index);
+  cudaFree(data);
+}
+
+void copy(int index, void* queue, void* destination, const void* source, int64_t bytes) {
+  CUDA_CHECK(cudaSetDevice(index));
+  CUDA_CHECK(cudaMemcpyAsync(destination, source, static_cast<size_t>(bytes), cudaMemcpyDefault,
+                             static_cast<cudaStream_t>(queue)));
+}
+
+void zero(int index, void* queue, void* destination, int64_t bytes) {
+  CUDA_CHECK(cudaSetDevice(index));
+  CUDA_CHECK(cudaMemsetAsync(destination, 0, static_cast<size_t>(bytes),
+                             static_cast<cudaStream_t>(queue)));
+}
+
+constexpr DeviceBackend kGpu = {
+    .create_queue = create_queue,
+    .destroy_queue = destroy_queue,
+    .synchronize = synchronize,
+    .allocate = allocate,
+    .release = release,
+    .copy = copy,
+    .zero = zero,
+    .devices = list_gpus,
+    .libraries = library_versions,
+};
+
+}  // namespace
+
+const DeviceBackend& backend() {
+  return kGpu;
+}
+
+}  // namespace swallow::cuda

@@ -1,0 +1,71 @@
+// cuBLASLt, cuDNN and NCCL, opened at run time: the binary starts in milliseconds, and also where
+// none of them is installed (linking cuBLASLt alone costs 85 ms and 210 MB per process). Function
+// types come from the libraries' own headers, so that a wrong call does not compile.
+#pragma once
+
+#include <cublasLt.h>
+#include <cudnn.h>
+#include <nccl.h>
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "device/devices.h"
+
+namespace swallow::cuda {
+
+/// A shared library found by the loader's rules (LD_LIBRARY_PATH, ld.so.conf). Move-only.
+class SharedLibrary {
+ public:
+  /// Never throws for a library that is not there: see problem().
+  explicit SharedLibrary(const char* file);
+
+  /// Empty when the library is open, otherwise the loader's words.
+  [[nodiscard]] const std::string& problem() const noexcept { return problem_; }
+
+  /// The function `name`; throws DeviceError when the library is not open or lacks it.
+  template <class Function>
+  [[nodiscard]] Function* function(const char* name) const {
+    return reinterpret_cast<Function*>(symbol(name));
+  }
+
+ private:
+  struct Close {
+    void operator()(void* handle) const noexcept;
+  };
+
+  [[nodiscard]] void* symbol(const char* name) const;
+
+  std::string file_;
+  std::unique_ptr<void, Close> handle_;
+  std::string problem_;
+};
+
+// The functions we call of each library; constructing one throws DeviceError where it is absent.
+
+struct CublasLt {
+  static constexpr const char* kFile = "libcublasLt.so.13";
+  SharedLibrary library{kFile};
+  decltype(cublasLtGetVersion)* get_version =
+      library.function<decltype(cublasLtGetVersion)>("cublasLtGetVersion");
+};
+
+struct Cudnn {
+  static constexpr const char* kFile = "libcudnn.so.9";
+  SharedLibrary library{kFile};
+  decltype(cudnnGetVersion)* get_version =
+      library.function<decltype(cudnnGetVersion)>("cudnnGetVersion");
+};
+
+struct Nccl {
+  static constexpr const char* kFile = "libnccl.so.2";
+  SharedLibrary library{kFile};
+  decltype(ncclGetVersion)* get_version =
+      library.function<decltype(ncclGetVersion)>("ncclGetVersion");
+};
+
+/// The three of them, absent ones with the reason.
+[[nodiscard]] std::vector<LibraryVersion> library_versions();
+
+}  // namespace swallow::cuda

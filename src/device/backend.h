@@ -1,0 +1,38 @@
+// What a kind of device must offer to Stream and Buffer, as a table of functions: the host's table
+// is in device.cpp, the GPU's in cuda/device.cpp. Only this room and cuda/ include this file.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "device/device.h"
+#include "device/devices.h"
+
+namespace swallow {
+
+struct DeviceBackend {
+  /// The queue behind a Stream; nullptr where work runs at once.
+  void* (*create_queue)(int index);
+  void (*destroy_queue)(int index, void* queue) noexcept;
+  void (*synchronize)(int index, void* queue);
+  /// `bytes` > 0 filled with zero, aligned to 256 bytes; throws ResourceError or DeviceError.
+  std::byte* (*allocate)(int index, int64_t bytes);
+  void (*release)(int index, std::byte* data) noexcept;
+  /// Both of `bytes` > 0, in the order of the queue.
+  void (*copy)(int index, void* queue, void* destination, const void* source, int64_t bytes);
+  void (*zero)(int index, void* queue, void* destination, int64_t bytes);
+  /// Empty where there is no device; never throws for that.
+  std::vector<DeviceInfo> (*devices)();
+  std::vector<LibraryVersion> (*libraries)();
+};
+
+/// The table of `kind`, or nullptr where this build does not hold it.
+[[nodiscard]] const DeviceBackend* find_backend(DeviceKind kind);
+
+namespace cuda {
+/// Defined by cuda/device.cpp, so only in a build with CUDA.
+[[nodiscard]] const DeviceBackend& backend();
+}  // namespace cuda
+
+}  // namespace swallow
