@@ -5,6 +5,7 @@
 
 #include "kernels/cpu/lanes.h"
 #include "kernels/cpu/parallel.h"
+#include "kernels/cpu/vector_exp.h"
 
 namespace swallow::cpu {
 
@@ -23,7 +24,8 @@ void local(const Stream& stream, const CrossEntropyLocal& op) {
     const T* row = logits + i * columns;
     const A maximum = lane_max<A>(valid, [=](int64_t j) { return convert<A>(row[j]); });
     maxima[i] = maximum;
-    sums[i] = lane_sum<A>(valid, [=](int64_t j) { return std::exp(convert<A>(row[j]) - maximum); });
+    sums[i] =
+        lane_sum<A>(valid, [=](int64_t j) { return vector_exp(convert<A>(row[j]) - maximum); });
     const int64_t target = targets[i] - start;
     sums[rows + i] = target >= 0 && target < valid ? convert<A>(row[target]) : A{0};
   });
@@ -52,6 +54,18 @@ void add_losses(const CrossEntropyLoss& op) {
   *op.loss.as<double>() += loss;
 }
 
+/// softmax times `scale`, in place; `sum` is that of exp(logit - maximum) over the group.
+template <class T>
+void scaled_softmax(int64_t columns, Accumulate<T> maximum, Accumulate<T> sum, Accumulate<T> scale,
+                    T* row) {
+  using A = Accumulate<T>;
+  const A factor = A{1} / sum;
+  for (int64_t j = 0; j < columns; ++j) {
+    const A probability = vector_exp(convert<A>(row[j]) - maximum) * factor;
+    row[j] = convert<T>(probability * scale);
+  }
+}
+
 template <class T>
 void backward(const Stream& stream, const CrossEntropyBackward& op) {
   using A = Accumulate<T>;
@@ -63,14 +77,14 @@ void backward(const Stream& stream, const CrossEntropyBackward& op) {
   const A scale = static_cast<A>(op.scale);
   parallel_for(stream, op.logits.size(0), [=, start = op.vocab_start, valid = op.valid](int64_t i) {
     T* row = logits + i * columns;
-    const A maximum = maxima[i];
-    const A factor = A{1} / sums[i];
-    const auto softmax = [=](T logit) { return std::exp(convert<A>(logit) - maximum) * factor; };
     const int64_t target = targets[i] - start;
     const bool mine = target >= 0 && target < valid;
-    const T at_target = mine ? convert<T>((softmax(row[target]) - A{1}) * scale) : T{};
-    for (int64_t j = 0; j < valid; ++j) row[j] = convert<T>(softmax(row[j]) * scale);
-    if (mine) row[target] = at_target;
+    const T logit = mine ? row[target] : T{};
+    scaled_softmax(valid, maxima[i], sums[i], scale, row);
+    if (mine) {  // from the logit again: rounding softmax first would lose what is left of -1
+      const A probability = vector_exp(convert<A>(logit) - maxima[i]) * (A{1} / sums[i]);
+      row[target] = convert<T>((probability - A{1}) * scale);
+    }
     std::fill(row + valid, row + columns, T{});
   });
 }
