@@ -30,7 +30,7 @@ void parallel_blocks(const Stream& stream, int64_t count, int64_t block, const B
 
 /// Elements of a block in element-wise loops: enough to hide the cost of handing it out.
 inline constexpr int64_t kElementwiseBlock = 4096;
-/// Columns of a block where rows are summed: a few cache lines, small enough for a stack array.
-inline constexpr int64_t kColumnBlock = 64;
+/// Columns of a block where rows are summed: long enough to stream, small enough for a stack array.
+inline constexpr int64_t kColumnBlock = 256;
 
 }  // namespace swallow::cpu

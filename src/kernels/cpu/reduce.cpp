@@ -2,22 +2,23 @@
 
 #include <algorithm>
 
-#include "base/math.h"
 #include "kernels/cpu/parallel.h"
 
 namespace swallow::cpu {
 
 namespace {
 
-/// In element order, whatever lies around the block.
-template <class T>
-double block_sum(const T* x, int64_t count) {
-  double sum = 0;
-  for (int64_t i = 0; i < count; ++i) {
-    const double value = static_cast<double>(x[i]);
-    sum += value * value;
-  }
-  return sum;
+/// The sums of `kBlocks` neighbouring blocks of `count` elements, each in element order. Several at
+/// once hide the latency of the additions, which wait for each other within a block.
+template <int kBlocks, class T>
+void add_blocks(const T* x, int64_t count, int64_t* limbs) {
+  double sums[kBlocks] = {};
+  for (int64_t i = 0; i < count; ++i)
+    for (int block = 0; block < kBlocks; ++block) {
+      const double value = static_cast<double>(x[block * kReduceBlock + i]);
+      sums[block] += value * value;
+    }
+  for (const double sum : sums) ExactSum::add(limbs, sum);
 }
 
 /// Threads keep limbs of their own, which are added as integers: no order shows.
@@ -26,18 +27,20 @@ void sum_squares(const Stream& stream, const SumSquares& op) {
   const auto* x = op.x.as<T>();
   auto* sum = op.sum.as<int64_t>();
   const int64_t count = op.x.numel();
-  const int64_t blocks = ceil_div(count, kReduceBlock);
+  constexpr int kGroup = 8;  // blocks summed side by side
+  constexpr int64_t kGroupSize = kGroup * kReduceBlock;
+  const int64_t groups = count / kGroupSize;
   [[maybe_unused]] const int threads =
-      static_cast<int>(std::min<int64_t>(stream.num_threads(), blocks));
+      static_cast<int>(std::clamp<int64_t>(groups, 1, stream.num_threads()));
   int64_t limbs[ExactSum::kLimbs] = {};
 #ifdef _OPENMP
 #pragma omp parallel for schedule(static) num_threads(threads) if (threads > 1) \
     reduction(+ : limbs[ : ExactSum::kLimbs])
 #endif
-  for (int64_t block = 0; block < blocks; ++block) {
-    const int64_t begin = block * kReduceBlock;
-    ExactSum::add(limbs, block_sum(x + begin, std::min(kReduceBlock, count - begin)));
-  }
+  for (int64_t group = 0; group < groups; ++group)
+    add_blocks<kGroup>(x + group * kGroupSize, kReduceBlock, limbs);
+  for (int64_t begin = groups * kGroupSize; begin < count; begin += kReduceBlock)
+    add_blocks<1>(x + begin, std::min(kReduceBlock, count - begin), limbs);
   for (int i = 0; i < ExactSum::kLimbs; ++i) sum[i] += limbs[i];
 }
 
