@@ -183,6 +183,16 @@ TEST_CASE("a flipped bit anywhere in a rank's file is found and named", "[ranks]
   CHECK(load_tiny(two.run(), kGrid, 20) == kFine);
 }
 
+TEST_CASE("a header that still parses but is not what was written is found", "[ranks]") {
+  const TwoCheckpoints two;
+  const fs::path file = two.at("iter_0000020") / "rank-00001.safetensors";
+  std::ifstream stream(file, std::ios::binary);
+  const std::string bytes{std::istreambuf_iterator<char>(stream), {}};
+  flip_bit(file, static_cast<int64_t>(bytes.find("\"pt\"") + 1) * 8);
+  const auto errors = load_tiny(two.run(), kGrid, 20);
+  CHECK_THAT(errors[0], Catch::Contains("rank-00001.safetensors: XXH3-128 of the header"));
+}
+
 TEST_CASE("swapped files are noticed", "[ranks]") {
   const TwoCheckpoints two;
   const fs::path folder = two.at("iter_0000020");

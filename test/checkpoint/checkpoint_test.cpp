@@ -53,6 +53,62 @@ TEST_CASE("a checkpoint of any grid loads bit for bit on any grid", "[ranks]") {
   }
 }
 
+TEST_CASE("a tensor longer than a read's chunk loads on another split", "[ranks]") {
+  const ScratchFolder folder;
+  const int64_t rows = kFileChunk / 4096 + 77;  // of 4 KiB of fp32
+  const int64_t columns = 1024;
+  struct Half {
+    Half(int64_t num_rows, int64_t begin, int64_t end, int64_t whole)
+        : layout({{.shape = {num_rows, end - begin},
+                   .parts = {{.name = "w",
+                              .shape = {num_rows, whole},
+                              .row_begin = 0,
+                              .row_end = num_rows,
+                              .column_begin = begin,
+                              .column_end = end}}}},
+                 1, 1),
+          data(4, std::vector<float>(static_cast<size_t>(layout.total()))) {
+      const auto view = [&](size_t kind) {
+        return Tensor{.data = data[kind].data(), .shape = {layout.total()}};
+      };
+      tensors = {.layout = &layout,
+                 .writes_params = true,
+                 .params = view(0),
+                 .master = view(1),
+                 .exp_avg = view(2),
+                 .exp_avg_sq = view(3)};
+    }
+    ParamLayout layout;
+    std::vector<std::vector<float>> data;
+    CheckpointTensors tensors;
+  };
+  const auto value = [](size_t kind, int64_t row, int64_t column) {
+    return static_cast<float>(row * 1024 + column) + 0.25F * static_cast<float>(kind);
+  };
+  const TinyGrid one;
+  REQUIRE(run_job(one, [&](int, ControlPlane& control) {
+            Half whole(rows, 0, columns, columns);
+            for (size_t kind = 0; kind < 4; ++kind)
+              for (int64_t i = 0; i < rows * columns; ++i)
+                whole.data[kind][static_cast<size_t>(i)] = value(kind, i / columns, i % columns);
+            save_checkpoint(folder / "run", tiny_state(one, 1), whole.tensors, control);
+          }) == no_errors(one));
+  const TinyGrid two{1, 2, 1, true};
+  std::vector<int64_t> wrong(2);
+  REQUIRE(run_job(two, [&](int rank, ControlPlane& control) {
+            const int64_t begin = rank == 0 ? 0 : 300;
+            const int64_t end = rank == 0 ? 300 : columns;
+            Half half(rows, begin, end, columns);
+            load_checkpoint(folder / "run", 1, LoadScope::everything, half.tensors, control);
+            for (size_t kind = 0; kind < 4; ++kind)
+              for (int64_t i = 0; i < rows * (end - begin); ++i)
+                if (half.data[kind][static_cast<size_t>(i)] !=
+                    value(kind, i / (end - begin), begin + i % (end - begin)))
+                  ++wrong[static_cast<size_t>(rank)];
+          }) == no_errors(two));
+  REQUIRE(wrong == std::vector<int64_t>{0, 0});
+}
+
 TEST_CASE("buckets may be cut otherwise when a checkpoint is loaded", "[ranks]") {
   const ScratchFolder folder;
   const TinyGrid grid{2, 1, 1, true};
