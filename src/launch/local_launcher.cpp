@@ -124,6 +124,7 @@ class Launcher {
       wait_for_events();
       if (now() >= kill_at_) {
         signal_all(SIGKILL);
+        killed_ = true;
         kill_at_ = Deadline::max();
       }
     }
@@ -189,16 +190,28 @@ class Launcher {
       stopped_ = true;
       return;
     }
-    if (failure_) return;
+    if (failure_ && !names_cause(code)) return;
     failure_ = code;
     for (LineForwarder& output : children_[static_cast<size_t>(rank)].outputs) output.forward();
-    const std::string text = fmt::format("swallow-train: rank {} {} {}; ending the others\n", rank,
-                                         signalled ? "was killed by signal" : "ended with status",
-                                         signalled ? WTERMSIG(status) : code);
-    if (children_.size() > 1)
-      static_cast<void>(!write(options_.stderr_fd, text.data(), text.size()));
+    report(rank, signalled ? "was killed by signal" : "ended with status",
+           signalled ? WTERMSIG(status) : code);
+    if (kill_at_ != Deadline::max()) return;
     signal_all(SIGTERM);
     kill_at_ = now() + options_.grace;
+  }
+
+  /// Whether a further failure explains the first one. A dying rank's connections close before its
+  /// parent can see its end, so a survivor that complains of a lost peer may be seen first.
+  [[nodiscard]] bool names_cause(int code) const {
+    constexpr int kPeerLost = static_cast<int>(ExitCode::peer_lost);
+    return failure_ == kPeerLost && code != kPeerLost && code != 128 + SIGTERM && !killed_;
+  }
+
+  void report(int rank, std::string_view how, int number) const {
+    if (children_.size() == 1) return;
+    const std::string text =
+        fmt::format("swallow-train: rank {} {} {}; ending the others\n", rank, how, number);
+    static_cast<void>(!write(options_.stderr_fd, text.data(), text.size()));
   }
 
   const LocalLaunchOptions& options_;
@@ -206,6 +219,7 @@ class Launcher {
   std::vector<ChildProcess> children_;
   std::optional<int> failure_;
   bool stopped_ = false;
+  bool killed_ = false;
   Deadline kill_at_ = Deadline::max();
 };
 

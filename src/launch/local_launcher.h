@@ -22,9 +22,10 @@ struct LocalLaunchOptions {
 /// a signal) the others get SIGTERM, and SIGKILL after `grace`; when this process is killed they
 /// are killed. Standard input is empty for them.
 ///
-/// Returns the status of the first rank that failed (128 + number for a signal), else 75 if a rank
-/// stopped with its state saved, else 0. Throws ConfigError for nproc outside 1..1024, and
-/// ResourceError when processes or descriptors do not suffice.
+/// Returns the status of the first rank that failed (128 + number for a signal), unless that is 76,
+/// a lost peer, and the peer's own status follows; else 75 if a rank stopped with its state saved,
+/// else 0. Throws ConfigError for nproc outside 1..1024, and ResourceError when processes or
+/// descriptors do not suffice.
 int launch_local(int nproc, std::span<char* const> argv, const LocalLaunchOptions& options = {});
 
 }  // namespace swallow

@@ -152,6 +152,16 @@ TEST_CASE("a rank that ignores SIGTERM is killed after the grace", "[ranks]") {
   REQUIRE_THAT(got.err, Contains("rank 1 was killed by signal 9"));
 }
 
+TEST_CASE("a lost peer's own status counts more than the complaint about it", "[ranks]") {
+  const Folder folder;
+  const std::string mark = folder.path() + "/ready";
+  const Result got = launch(3, "if [ $SWALLOW_RANK = 2 ]; then trap 'exit 5' TERM; touch " + mark +
+                                   "; sleep 1000 & wait; fi; while [ ! -e " + mark +
+                                   " ]; do sleep 0.01; done; exit 76");
+  REQUIRE(got.status == 5);
+  REQUIRE_THAT(got.err, Contains("ended with status 76") && Contains("rank 2 ended with status 5"));
+}
+
 TEST_CASE("ranks that stopped with their state saved hurry nobody", "[ranks]") {
   const Result got = launch(3,
                             "if [ $SWALLOW_RANK = 0 ]; then exit 75; fi; "
