@@ -1,0 +1,69 @@
+#include "commands/commands.h"
+
+#include <cstdlib>
+#include <iostream>
+#include <span>
+
+#include "commands/preprocess.h"
+#include "commands/train.h"
+#include "config/cli.h"
+#include "config/help.h"
+#include "config/run_shape.h"
+#include "launch/local_launcher.h"
+#include "launch/stop_signals.h"
+#include "telemetry/table.h"
+
+namespace swallow {
+
+namespace {
+
+void print_config(const ParsedCommandLine& parsed) {
+  TextTable table{.title = "Configuration", .header = {"flag", "value", "origin"}};
+  for (const ConfigRow& row : config_rows(parsed))
+    table.rows.push_back({row.flag, row.value, row.origin});
+  std::cout << table.text();
+}
+
+/// --nproc is for the parent; the copies it starts are told by SWALLOW_RANK that they are ranks.
+bool is_parent(const ParsedCommandLine& parsed) {
+  return parsed.nproc > 0 && std::getenv("SWALLOW_RANK") == nullptr;
+}
+
+int run_parent(const ParsedCommandLine& parsed, char** argv) {
+  resolve(parsed.config, parsed.nproc);  // a mistake is one message, not one a rank
+  size_t count = 0;
+  while (argv[count] != nullptr) ++count;
+  return launch_local(parsed.nproc, std::span<char* const>(argv, count));
+}
+
+}  // namespace
+
+int run_command(const std::vector<std::string>& arguments, char** argv,
+                std::unique_ptr<World>& world) {
+  const ParsedCommandLine parsed = parse_command_line(arguments);
+  switch (parsed.request) {
+    case Request::help:
+      std::cout << help_text();
+      return 0;
+    case Request::help_markdown:
+      std::cout << flags_markdown();
+      return 0;
+    case Request::version:
+      std::cout << version_text() << "\n";
+      return 0;
+    case Request::print_config:
+      print_config(parsed);
+      return 0;
+    case Request::run:
+      break;
+  }
+  if (parsed.command == "preprocess") return run_preprocess(parsed.rest);
+  const bool parent = is_parent(parsed);
+  if (parent || std::getenv("SWALLOW_RANK") == nullptr)
+    for (const std::string& notice : parsed.notices) std::cerr << notice << "\n";
+  if (parent) return run_parent(parsed, argv);
+  StopSignals signals;
+  return run_train(parsed, arguments, signals, world);
+}
+
+}  // namespace swallow

@@ -1,0 +1,194 @@
+#include "train/trainer.h"
+
+#include <spdlog/logger.h>
+
+#include <chrono>
+
+#include "checkpoint/checkpoint.h"
+#include "config/config_json.h"
+#include "train/resume_check.h"
+
+namespace swallow {
+
+namespace {
+
+double seconds_since(std::chrono::steady_clock::time_point start) {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
+
+bool due(int64_t iteration, int64_t interval) {
+  return interval > 0 && iteration % interval == 0;
+}
+
+std::unique_ptr<BatchLoader> make_loader(const TrainerContext& c, const SampleSource* source) {
+  if (source == nullptr) return nullptr;
+  return std::make_unique<BatchLoader>(
+      *source, BatchLoaderOptions{.micro_batch_size = c.config.training.micro_batch_size,
+                                  .seq_length = c.config.model.seq_length,
+                                  .vocab_size = c.config.model.vocab_size,
+                                  .dp_rank = c.world.at.dp,
+                                  .dp_size = c.run.dp});
+}
+
+}  // namespace
+
+DataOptions data_options(const RunConfig& config) {
+  return {.data_path = config.data.data_path,
+          .train_data_path = config.data.train_data_path,
+          .valid_data_path = config.data.valid_data_path,
+          .split = config.data.split,
+          .seed = config.training.seed,
+          .seq_length = config.model.seq_length,
+          .global_batch_size = config.training.global_batch_size,
+          .train_iters = config.training.train_iters,
+          .eval_interval = config.training.eval_interval,
+          .eval_iters = config.training.eval_iters,
+          .mock = config.data.mock_data,
+          .vocab_size = config.model.vocab_size};
+}
+
+Trainer::Trainer(const TrainerContext& context)
+    : c_(context),
+      engine_(c_.config, c_.run, c_.stream, c_.world),
+      train_data_(make_loader(c_, c_.datasets.train.get())),
+      valid_data_(make_loader(c_, c_.datasets.valid.get())),
+      data_options_(data_options(c_.config)),
+      peak_memory_(Device{}, sizeof(int64_t)) {}
+
+ExitCode Trainer::train() {
+  const TrainingConfig& t = c_.config.training;
+  load_or_initialise();
+  if (iteration_ == 0 && c_.config.checkpoint.finetune) evaluate();
+  while (iteration_ < t.train_iters) {
+    const StepResult result = train_step();
+    if (due(iteration_, t.eval_interval)) evaluate();
+    if (result.stop) {
+      c_.log.info("stopping after iteration {} as asked by a signal", iteration_);
+      save();
+      return ExitCode::stopped;
+    }
+    if (due(iteration_, c_.config.checkpoint.save_interval)) save();
+    if (due(iteration_, t.exit_interval)) {
+      save();
+      return ExitCode::ok;
+    }
+  }
+  evaluate();
+  save();
+  return ExitCode::ok;
+}
+
+StepResult Trainer::train_step() {
+  const auto start = std::chrono::steady_clock::now();
+  const StepResult result = engine_.train_step(loader(train_data_.get(), consumed_samples_),
+                                               iteration_, c_.signals.received() != 0);
+  if (!result.updated) stop_non_finite(result);
+  ++iteration_;
+  consumed_samples_ += c_.config.training.global_batch_size;
+  report_step(result, seconds_since(start));
+  return result;
+}
+
+void Trainer::report_step(const StepResult& result, double seconds) {
+  const Tensor peak{peak_memory_.data(), DType::i64, {1}, Device{}};
+  if (iteration_ == 1 || due(iteration_, c_.config.log.log_interval)) {
+    *peak.as<int64_t>() = peak_memory_bytes();
+    c_.world.all_reduce_world(c_.stream, peak, ReduceOp::max);
+  }
+  if (c_.metrics == nullptr) return;
+  const int64_t samples = c_.config.training.global_batch_size;
+  const int64_t s = c_.config.model.seq_length;
+  c_.metrics->write(StepMetrics{.step = iteration_,
+                                .loss = result.loss,
+                                .grad_norm = result.grad_norm,
+                                .lr = result.lr,
+                                .seconds = seconds,
+                                .samples = samples,
+                                .tokens = samples * s,
+                                .consumed_samples = consumed_samples_,
+                                .consumed_tokens = consumed_samples_ * s,
+                                .peak_memory_bytes = *peak.as<int64_t>()});
+}
+
+void Trainer::stop_non_finite(const StepResult& result) {
+  save();  // the state before the update that was withheld
+  throw NonFiniteError(
+      "iteration {}: loss {} and gradient norm {} are not finite; the weights were not updated. "
+      "Samples {} to {} of the run were in the batch",
+      iteration_ + 1, result.loss, result.grad_norm, consumed_samples_,
+      consumed_samples_ + c_.config.training.global_batch_size - 1);
+}
+
+void Trainer::evaluate() {
+  const TrainingConfig& t = c_.config.training;
+  if (t.eval_iters == 0 || t.eval_interval == 0 || evaluated_at_ == iteration_) return;
+  evaluated_at_ = iteration_;
+  const auto start = std::chrono::steady_clock::now();
+  const int64_t samples = t.eval_iters * t.global_batch_size;
+  const double loss =
+      engine_.evaluate(loader(valid_data_.get(), consumed_valid_samples(data_options_, iteration_)),
+                       t.eval_iters * c_.run.num_microbatches);
+  if (c_.metrics != nullptr)
+    c_.metrics->write(ValidationMetrics{.step = iteration_,
+                                        .loss = loss,
+                                        .tokens = samples * c_.config.model.seq_length,
+                                        .seconds = seconds_since(start)});
+}
+
+void Trainer::save() {
+  const std::string& folder = c_.config.checkpoint.save;
+  if (folder.empty() || saved_at_ == iteration_) return;
+  saved_at_ = iteration_;
+  const auto start = std::chrono::steady_clock::now();
+  const CheckpointState state{
+      .iteration = iteration_,
+      .consumed_train_samples = consumed_samples_,
+      .consumed_valid_samples = consumed_valid_samples(data_options_, iteration_),
+      .config_json = config_json(c_.config),
+      .dp = c_.run.dp,
+      .tp = c_.run.tp,
+      .pp = c_.run.pp};
+  save_checkpoint(folder, state, engine_.checkpoint_tensors(), *c_.world.control);
+  if (c_.metrics != nullptr)
+    c_.metrics->write(
+        SaveMetrics{.step = iteration_, .folder = folder, .seconds = seconds_since(start)});
+}
+
+void Trainer::load_or_initialise() {
+  const CheckpointConfig& checkpoint = c_.config.checkpoint;
+  const auto newest = checkpoint.load.empty() ? std::nullopt : find_checkpoint(checkpoint.load);
+  if (newest) return load(*newest);
+  if (!checkpoint.load.empty() && !checkpoint.load_or_init)
+    throw CheckpointError(
+        "--load {}: no checkpoint there; expected a folder that --save has written, or "
+        "--load-or-init to start from random weights",
+        checkpoint.load);
+  engine_.initialise();
+}
+
+void Trainer::load(int64_t iteration) {
+  const CheckpointConfig& checkpoint = c_.config.checkpoint;
+  const LoadScope scope = checkpoint.finetune ? LoadScope::weights_only : LoadScope::everything;
+  if (!checkpoint.finetune)
+    require_same_run(c_.config, read_checkpoint_state(checkpoint.load, iteration).config_json,
+                     checkpoint.load);
+  const CheckpointState state = load_checkpoint(checkpoint.load, iteration, scope,
+                                                engine_.checkpoint_tensors(), *c_.world.control);
+  if (!checkpoint.finetune) {
+    iteration_ = state.iteration;
+    consumed_samples_ = state.consumed_train_samples;
+    if (checkpoint.load == checkpoint.save) saved_at_ = iteration_;
+  }
+  if (c_.world.rank == 0)
+    c_.log.info("loaded {} of iteration {} from {}",
+                checkpoint.finetune ? "the weights" : "everything", iteration, checkpoint.load);
+}
+
+LoadMicrobatch Trainer::loader(BatchLoader* source, int64_t consumed_samples) const {
+  return
+      [source, consumed_samples](int64_t microbatch, const Tensor& tokens, const Tensor& targets) {
+        if (source != nullptr) source->load(consumed_samples, microbatch, tokens, targets);
+      };
+}
+
+}  // namespace swallow

@@ -1,0 +1,68 @@
+// A run: load or initialise, train, evaluate, save, stop when asked. The training step itself is
+// TrainingEngine::train_step (train/engine.cpp).
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "base/check.h"
+#include "data/batch_loader.h"
+#include "data/datasets.h"
+#include "launch/stop_signals.h"
+#include "telemetry/metrics_log.h"
+#include "train/engine.h"
+
+namespace spdlog {
+class logger;
+}
+
+namespace swallow {
+
+/// What a trainer is given; everything outlives it.
+struct TrainerContext {
+  const RunConfig& config;
+  const RunShape& run;
+  const World& world;
+  Stream& stream;
+  const Datasets& datasets;  // sources may be absent on stages that read no tokens
+  StopSignals& signals;
+  spdlog::logger& log;
+  MetricsLog* metrics = nullptr;  // on rank 0
+};
+
+class Trainer {
+ public:
+  explicit Trainer(const TrainerContext& context);
+
+  /// Runs to the last iteration or to a request to stop. Returns ok, or stopped when the state was
+  /// saved for a later job. Throws NonFiniteError when loss or gradient stops being a number, with
+  /// the weights untouched.
+  ExitCode train();
+
+ private:
+  void load_or_initialise();
+  void load(int64_t iteration);
+  StepResult train_step();
+  void report_step(const StepResult& result, double seconds);
+  void evaluate();
+  void save();
+  [[noreturn]] void stop_non_finite(const StepResult& result);
+  [[nodiscard]] LoadMicrobatch loader(BatchLoader* source, int64_t consumed_samples) const;
+
+  TrainerContext c_;
+  TrainingEngine engine_;
+  std::unique_ptr<BatchLoader> train_data_;
+  std::unique_ptr<BatchLoader> valid_data_;
+  DataOptions data_options_;
+  Buffer peak_memory_;            // [1] i64, the largest resident set of all ranks
+  int64_t iteration_ = 0;         // updates done
+  int64_t consumed_samples_ = 0;  // by all data-parallel ranks together
+  int64_t evaluated_at_ = -1;
+  int64_t saved_at_ = -1;
+};
+
+/// What decides the order of samples, from the configuration.
+DataOptions data_options(const RunConfig& config);
+
+}  // namespace swallow
