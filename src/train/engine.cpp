@@ -109,6 +109,8 @@ CheckpointTensors TrainingEngine::checkpoint_tensors() const {
   return {.layout = &layout_,
           .shard_rank = optimizer_.shard_rank(),
           .writes_params = world_.at.dp == 0,
+          .writes_state = layout_.shards() > 1 || world_.at.dp == 0,
+          .writes_replicated = world_.at.tp == 0,
           .params = m.params,
           .master = m.master,
           .exp_avg = m.exp_avg,
