@@ -7,6 +7,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 source scripts/sections.sh
+export LC_ALL=C.UTF-8 # the same order of files everywhere
 
 english_iterations=200 japanese_iterations=200 eval_interval=50 eval_iterations=8 warmup=20
 case ${1:-} in
@@ -16,7 +17,7 @@ case ${1:-} in
 esac
 
 work=quickstart
-build=build-quickstart
+build="build-quickstart"
 vocabulary=4000
 jobs=$(nproc)
 mkdir -p "$work"/{packages,data}

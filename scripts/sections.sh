@@ -1,4 +1,5 @@
-# Sourced by the other scripts: headings with the time since the start, and an error that says where.
+# shellcheck shell=bash
+# Sourced by the other scripts: headings with the time since the start, and a last word on failure.
 
 started_at=$SECONDS
 
@@ -31,4 +32,8 @@ fresh() {
   return 0
 }
 
-trap 'printf "%s: failed at line %s after %s\n" "$0" "$LINENO" "$(elapsed)" >&2' ERR
+finish() {
+  local status=$?
+  ((status == 0)) || echo "$0: failed with status $status after $(elapsed)" >&2
+}
+trap finish EXIT
