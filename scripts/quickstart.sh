@@ -105,7 +105,7 @@ pretrain() {
     --save "$work/checkpoints/$language" --save-interval "$iterations" "$@"
 }
 
-# validation_losses LANGUAGE: lines of "iteration loss" from the log of the run.
+# validation_losses LANGUAGE: lines of "step loss" from the log of the run.
 validation_losses() {
   awk '
     function number(key) {
@@ -114,7 +114,7 @@ validation_losses() {
       sub(/.*: */, "", value)
       return value
     }
-    /"event": *"eval"/ { print number("iteration"), number("valid_loss") }
+    /"kind": *"validation"/ { print number("step"), number("loss") }
   ' "$work/checkpoints/$1/metrics.jsonl"
 }
 
@@ -160,12 +160,12 @@ pretrain ja "$japanese_iterations" --load "$work/checkpoints/en" --finetune
 section "Result"
 validation_losses ja | awk '
   NR == 1 { before = $2 }
-  { after = $2; iterations = $1 }
+  { after = $2; steps = $1 }
   END {
     if (NR < 2) { print "no validation losses were logged" >"/dev/stderr"; exit 1 }
     printf "     %-42s %8s %12s\n", "Japanese text held out from training", "loss", "perplexity"
     printf "     %-42s %8.4f %12.1f\n", "before: trained on English only", before, exp(before)
-    printf "     %-42s %8.4f %12.1f\n", "after:  " iterations " iterations on Japanese", after, exp(after)
+    printf "     %-42s %8.4f %12.1f\n", "after:  " steps " steps on Japanese", after, exp(after)
     if (after >= before) { print "the loss did not fall" >"/dev/stderr"; exit 1 }
   }'
 note "Continue:  $build/swallow-train --nproc 8 --preset quickstart --help"
