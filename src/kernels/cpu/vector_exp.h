@@ -12,12 +12,12 @@ namespace swallow::cpu {
 /// exp(x) for x <= 88, to 2 units in the last place; 0 below -87, NaN for NaN.
 /// x = n ln 2 + r with |r| <= ln(2)/2; e^r by its series, whose ninth term is below 5e-9.
 inline float vector_exp(float x) {
-  constexpr float kRound = 0x1.8p23F;       // adding it leaves the nearest integer in the low bits
-  constexpr float kLn2High = 0x1.62e4p-1F;  // few bits: n * high is exact
-  constexpr auto kLn2Low = static_cast<float>(std::numbers::ln2 - 0x1.62e4p-1);
-  const float shifted = x * static_cast<float>(std::numbers::log2e) + kRound;
-  const float n = shifted - kRound;
-  const float r = (x - n * kLn2High) - n * kLn2Low;
+  constexpr float round = 0x1.8p23F;        // adding it leaves the nearest integer in the low bits
+  constexpr float ln2_high = 0x1.62e4p-1F;  // few bits: n * high is exact
+  constexpr auto ln2_low = static_cast<float>(std::numbers::ln2 - 0x1.62e4p-1);
+  const float shifted = x * static_cast<float>(std::numbers::log2e) + round;
+  const float n = shifted - round;
+  const float r = (x - n * ln2_high) - n * ln2_low;
   float series = 1.0F / 5040;
   series = series * r + 1.0F / 720;
   series = series * r + 1.0F / 120;
