@@ -17,7 +17,7 @@ trap 'rm -rf "$work"' EXIT
 # bf16 rounds differently in every grid.
 toy=(--num-layers 8 --hidden-size 64 --ffn-hidden-size 96 --num-attention-heads 16
   --num-query-groups 8 --vocab-size 61 --seq-length 16 --global-batch-size 32 --params-dtype fp32
-  --mock-data --train-iters 3 --eval-interval 3 --eval-iters 1 --lr-warmup-iters 1 --lr 1e-3
+  --mock-data --train-iters 5 --eval-interval 5 --eval-iters 1 --lr-warmup-iters 1 --lr 1e-3
   --cpu-threads 1 --save-interval 0)
 
 # losses FILE: kind, iteration and loss of every step and evaluation.
@@ -43,16 +43,16 @@ for preset in "${presets[@]}"; do
     *) echo "unknown preset $preset" && exit 2 ;;
   esac
   start=$SECONDS
-  run one 1 --preset "$preset" --tensor-model-parallel-size 1 --pipeline-model-parallel-size 1 \
+  run "$preset-one" 1 --preset "$preset" --tensor-model-parallel-size 1 --pipeline-model-parallel-size 1 \
     --no-sequence-parallel
-  run grid $ranks --preset "$preset"
+  run "$preset-grid" $ranks --preset "$preset"
   seconds=$((SECONDS - start))
-  worst=$(paste -d' ' "$work/one.losses" "$work/grid.losses" | awk '
+  worst=$(paste -d' ' "$work/$preset-one.losses" "$work/$preset-grid.losses" | awk '
     $1 != $4 || $2 != $5 { print "mismatch"; exit }
     { d = $3 - $6; if (d < 0) d = -d; if (d > worst) worst = d }
     END { printf "%.3g", worst }')
-  [ "$(wc -l <"$work/one.losses")" = "$(wc -l <"$work/grid.losses")" ] || worst=mismatch
-  echo "$preset: $ranks ranks and one rank, largest difference of $(wc -l <"$work/grid.losses") losses $worst, $seconds s"
+  [ "$(wc -l <"$work/$preset-one.losses")" = "$(wc -l <"$work/$preset-grid.losses")" ] || worst=mismatch
+  echo "$preset: $ranks ranks and one rank, largest difference of $(wc -l <"$work/$preset-grid.losses") losses $worst, $seconds s"
   awk -v worst="$worst" 'BEGIN { exit !(worst != "mismatch" && worst + 0 < 1e-4) }' ||
-    { echo "FAILED: the bound is 1e-4"; paste "$work/one.losses" "$work/grid.losses"; exit 1; }
+    { echo "FAILED: the bound is 1e-4"; paste "$work/$preset-one.losses" "$work/$preset-grid.losses"; exit 1; }
 done
