@@ -1,0 +1,113 @@
+#!/usr/bin/env bash
+# Whole jobs of the real binary, ranks as processes over sockets: what a user or a scheduler does to
+# them, and what they must answer with.
+#   test/run/job.sh BINARY CASE
+set -euo pipefail
+
+binary=$1
+case_name=$2
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+
+die() {
+  echo "FAILED: $*" >&2
+  tail -n 20 "$work"/*.out >&2 || true
+  exit 1
+}
+
+# start NAME ITERATIONS ARGUMENT...: DP 2 x TP 2 x PP 2 with sequence parallelism, in the background;
+# its process is $launcher, the ranks are its children.
+start() {
+  local name=$1 iterations=$2
+  shift 2
+  "$binary" --nproc 8 --preset tiny --mock-data --tensor-model-parallel-size 2 \
+    --pipeline-model-parallel-size 2 --sequence-parallel --cpu-threads 1 \
+    --train-iters "$iterations" --eval-interval 12 --eval-iters 1 "$@" >"$work/$name.out" 2>&1 &
+  launcher=$!
+}
+
+# finish STATUS: waits for what was started, which must end with this status.
+finish() {
+  local status=0
+  wait "$launcher" || status=$?
+  [ $status = "$1" ] || die "exit $status, expected $1"
+}
+
+job() { # job NAME ITERATIONS ARGUMENT...
+  start "$@"
+  finish 0
+}
+
+# tensors FOLDER ITERATION: one hash over all tensor files
+tensors() {
+  (cd "$1/iter_$(printf '%07d' "$2")" && sha256sum -- *.safetensors | sha256sum)
+}
+
+wait_for() { # wait_for NAME TEXT: until the job has printed it
+  for _ in $(seq 600); do
+    grep -q -- "$2" "$work/$1.out" && return
+    kill -0 "$launcher" 2>/dev/null || die "the job ended before '$2'"
+    sleep 0.05
+  done
+  die "no '$2' within 30 s"
+}
+
+expect_message() { # expect_message STATUS TEXT ARGUMENT...
+  local want=$1 text=$2 status=0
+  shift 2
+  "$binary" "$@" >"$work/message.out" 2>&1 || status=$?
+  [ $status = "$want" ] || die "$*: exit $status, expected $want"
+  grep -qF -- "$text" "$work/message.out" || die "$*: no '$text' in the message"
+}
+
+case $case_name in
+  two_runs_and_a_resume_give_the_same_bits)
+    job one 24 --save "$work/one"
+    job two 24 --save "$work/two"
+    job half 24 --save "$work/half" --exit-interval 9
+    job rest 24 --save "$work/half" --load "$work/half"
+    [ "$(tensors "$work/one" 24)" = "$(tensors "$work/two" 24)" ] || die "two runs differ"
+    [ "$(tensors "$work/one" 24)" = "$(tensors "$work/half" 24)" ] || die "the resumed run differs"
+    [ "$(cat "$work/half/latest_checkpointed_iteration.txt")" = 24 ] || die "tracker file"
+    ;;
+
+  a_signal_to_one_rank_saves_and_exits_75)
+    job straight 60 --save "$work/straight"
+    start stopped 60 --save "$work/stopped"
+    wait_for stopped ' 3/60 '
+    kill -TERM "$(pgrep -P "$launcher" | tail -n 1)"
+    finish 75
+    grep -q ' 60/60 ' "$work/stopped.out" && die "the job went on to its end"
+    job resumed 60 --save "$work/stopped" --load "$work/stopped"
+    [ "$(tensors "$work/straight" 60)" = "$(tensors "$work/stopped" 60)" ] || die "bits differ"
+    ;;
+
+  a_killed_rank_ends_all_and_is_named)
+    start killed 100000
+    wait_for killed ' 3/100000 '
+    ranks=$(pgrep -P "$launcher")
+    kill -KILL "$(tail -n 1 <<<"$ranks")"
+    finish 137
+    grep -q 'rank 7' "$work/killed.out" || die "the dead rank is not named"
+    for rank in $ranks; do
+      ! kill -0 "$rank" 2>/dev/null || die "process $rank is left"
+    done
+    ;;
+
+  mistakes_are_refused_by_name)
+    expect_message 2 "--lr" --preset tiny --mock-data --lr nan
+    expect_message 2 "--learning-rate" --preset tiny --mock-data --learning-rate 1
+    expect_message 2 "--global-batch-size" --nproc 2 --preset tiny --mock-data --global-batch-size 7
+    expect_message 2 "70bb" --preset 70bb
+    expect_message 2 "--data-path" --preset tiny
+    expect_message 3 "/nowhere" --preset tiny --data-path /nowhere/text_document
+    expect_message 4 "--load" --preset tiny --mock-data --load "$work/empty"
+    expect_message 2 "cuda" --preset tiny --mock-data --backend cuda
+    ;;
+
+  *)
+    echo "unknown case $case_name" >&2
+    exit 2
+    ;;
+esac
+echo "passed: $case_name"
