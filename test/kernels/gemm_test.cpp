@@ -119,6 +119,14 @@ TEST_CASE("gemm matches its definition on odd and large sizes", "[unit][gemm]") 
   }
 }
 
+TEST_CASE("gemm puts every tile of a large c in its place", "[unit][gemm]") {
+  for (const Transpose ta : {Transpose::no, Transpose::yes})
+    for (const Transpose tb : {Transpose::no, Transpose::yes}) {
+      check_case({257, 530, 9, DType::f32, DType::f32, ta, tb, Beta::one});
+      check_case({257, 530, 9, DType::bf16, DType::f32, ta, tb});
+    }
+}
+
 TEST_CASE("gemm of empty matrices clears or keeps c", "[unit][gemm]") {
   Stream stream(Device{}, 2);
   for (const auto& [input, output] : kTypes) {
