@@ -252,7 +252,7 @@ TEST_CASE("only rank 0 takes over a listening socket", "[unit]") {
         7);
 }
 
-TEST_CASE("--rendezvous beats every variable", "[unit]") {
+TEST_CASE("an address given by --rendezvous beats every variable", "[unit]") {
   const auto check = [](std::string_view flag, const std::string& host, int port) {
     const LaunchEnvironment got = resolve(kTorchrun, flag);
     CHECK(got.rendezvous_host == host);
