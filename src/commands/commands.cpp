@@ -9,6 +9,7 @@
 #include "config/cli.h"
 #include "config/help.h"
 #include "config/run_shape.h"
+#include "device/devices.h"
 #include "launch/local_launcher.h"
 #include "launch/stop_signals.h"
 #include "telemetry/table.h"
@@ -22,6 +23,20 @@ void print_config(const ParsedCommandLine& parsed) {
   for (const ConfigRow& row : config_rows(parsed))
     table.rows.push_back({row.flag, row.value, row.origin});
   std::cout << table.text();
+}
+
+/// What is asked first when something goes wrong: the build, and what this machine gives it.
+void print_version() {
+  std::cout << version_text() << "\n";
+  const std::vector<LibraryVersion> libraries = accelerator_libraries();
+  if (libraries.empty()) std::cout << "CUDA: not compiled in\n";
+  for (const LibraryVersion& library : libraries)
+    std::cout << fmt::format("{}: {}\n", library.name,
+                             library.version.empty() ? library.problem : library.version);
+  for (const DeviceInfo& device : list_devices())
+    std::cout << fmt::format("{}: {}, {:.1f} GiB, sm_{}\n", to_string(device.device), device.name,
+                             static_cast<double>(device.memory_bytes) / (1 << 30),
+                             device.compute_capability);
 }
 
 /// --nproc is for the parent; the copies it starts are told by SWALLOW_RANK that they are ranks.
@@ -49,7 +64,7 @@ int run_command(const std::vector<std::string>& arguments, char** argv,
       std::cout << flags_markdown();
       return 0;
     case Request::version:
-      std::cout << version_text() << "\n";
+      print_version();
       return 0;
     case Request::print_config:
       print_config(parsed);

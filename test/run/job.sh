@@ -94,6 +94,14 @@ case $case_name in
     done
     ;;
 
+  the_readme_s_commands_for_one_machine_run)
+    # Every line of README.md that starts the built binary or a script that takes no time to speak of.
+    readme=$(dirname "$0")/../../README.md
+    commands=$(sed -n 's/^build\/swallow-train/"$binary"/p; s/^\(scripts\/paper_grids.sh\).*/\1 "$binary"/p' "$readme")
+    [ -n "$commands" ] || die "no command found in README.md"
+    (cd "$(dirname "$readme")" && eval "$commands") >"$work/readme.out" 2>&1 || die "$commands"
+    ;;
+
   mistakes_are_refused_by_name)
     expect_message 2 "--lr" --preset tiny --mock-data --lr nan
     expect_message 2 "--learning-rate" --preset tiny --mock-data --learning-rate 1
