@@ -12,10 +12,6 @@ namespace swallow {
 
 namespace {
 
-Tensor as_rows(const Tensor& x) {  // [s, b, c] -> [s * b, c]
-  return x.view({x.size(0) * x.size(1), x.size(2)});
-}
-
 AttentionShape attention_shape(const ModelShapes& m) {
   return {m.sequence, m.batch, m.heads_local(), m.kv_heads_local(), m.head_dim};
 }
@@ -33,28 +29,29 @@ Rope rope_op(const BlockContext& c, const Tensor& qkv, RopeDirection direction) 
 
 void norm_forward(const BlockContext& c, const Tensor& x, const Tensor& delta, const Tensor& sum,
                   const Tensor& weight, const Tensor& y, const Tensor& rstd) {
-  launch(c.tp.stream, RmsNormForward{.x = as_rows(x),
-                                     .delta = delta ? as_rows(delta) : Tensor{},
-                                     .residual = delta ? as_rows(sum) : Tensor{},
+  launch(c.tp.stream, RmsNormForward{.x = x.as_matrix(),
+                                     .delta = delta ? delta.as_matrix() : Tensor{},
+                                     .residual = delta ? sum.as_matrix() : Tensor{},
                                      .weight = weight,
-                                     .y = as_rows(y),
+                                     .y = y.as_matrix(),
                                      .rstd = rstd,
                                      .eps = c.shapes.norm_epsilon});
 }
 
 void norm_recompute(const BlockContext& c, const Tensor& sum, const Tensor& weight,
                     const Tensor& rstd, const Tensor& y) {
-  launch(c.tp.stream,
-         RmsNormRecompute{.x = as_rows(sum), .weight = weight, .rstd = rstd, .y = as_rows(y)});
+  launch(
+      c.tp.stream,
+      RmsNormRecompute{.x = sum.as_matrix(), .weight = weight, .rstd = rstd, .y = y.as_matrix()});
 }
 
 void norm_backward(const BlockContext& c, const Tensor& dy, const Tensor& sum, const Tensor& weight,
                    const Tensor& rstd, const Tensor& dx, const Tensor& dweight) {
-  launch(c.tp.stream, RmsNormBackward{.dy = as_rows(dy),
-                                      .x = as_rows(sum),
+  launch(c.tp.stream, RmsNormBackward{.dy = dy.as_matrix(),
+                                      .x = sum.as_matrix(),
                                       .weight = weight,
                                       .rstd = rstd,
-                                      .dx = as_rows(dx),
+                                      .dx = dx.as_matrix(),
                                       .dweight = dweight});
 }
 
@@ -79,7 +76,7 @@ void forward_between_norm_and_down_proj(const BlockContext& c, const BlockParams
   // 7. gate and up projections
   column_parallel_forward(c.tp, a.n2, p.gate_up, a.gate_up);
   // 8. SwiGLU
-  launch(c.tp.stream, SwigluForward{.gate_up = as_rows(a.gate_up), .y = as_rows(a.act)});
+  launch(c.tp.stream, SwigluForward{.gate_up = a.gate_up.as_matrix(), .y = a.act.as_matrix()});
 }
 
 }  // namespace
@@ -100,7 +97,7 @@ void block_recompute(const BlockContext& c, const BlockParams& p, const BlockAct
     case Recompute::selective:
       norm_recompute(c, a.x1, p.input_norm, a.rstd1, a.n1);
       norm_recompute(c, a.x2, p.post_norm, a.rstd2, a.n2);
-      launch(c.tp.stream, SwigluForward{.gate_up = as_rows(a.gate_up), .y = as_rows(a.act)});
+      launch(c.tp.stream, SwigluForward{.gate_up = a.gate_up.as_matrix(), .y = a.act.as_matrix()});
       return;
     case Recompute::full:
       norm_forward(c, a.x1, {}, {}, p.input_norm, a.n1, a.rstd1);
@@ -115,9 +112,9 @@ void block_backward(const BlockContext& c, const BlockParams& p, const BlockPara
   // 9. down projection
   row_parallel_backward(c.tp, dx, a.act, p.down_proj, w.dact, g.down_proj);
   // 8. SwiGLU
-  launch(c.tp.stream, SwigluBackward{.gate_up = as_rows(a.gate_up),
-                                     .dy = as_rows(w.dact),
-                                     .dgate_up = as_rows(w.dgate_up)});
+  launch(c.tp.stream, SwigluBackward{.gate_up = a.gate_up.as_matrix(),
+                                     .dy = w.dact.as_matrix(),
+                                     .dgate_up = w.dgate_up.as_matrix()});
   // 7. gate and up projections
   column_parallel_backward(c.tp, w.dgate_up, a.n2, p.gate_up, w.dnorm, g.gate_up);
   // 6. norm; the residual addition hands dx to both its addends

@@ -9,14 +9,6 @@
 
 namespace swallow {
 
-namespace {
-
-Tensor as_rows(const Tensor& x) {
-  return x.view({x.size(0) * x.size(1), x.size(2)});
-}
-
-}  // namespace
-
 LlamaStage::LlamaStage(const ModelShapes& shapes, StageMemory memory, LlamaParams params,
                        LlamaParams gradients, Stream& stream, Communicator& tp)
     : shapes_(shapes),
@@ -77,9 +69,9 @@ VocabSlice LlamaStage::vocab_slice() const {
 void LlamaStage::head_forward(const SlotMemory& s) {
   const Workspace& w = memory_.work;
   // 1. final norm
-  launch(stream_, RmsNormForward{.x = as_rows(s.final_x),
+  launch(stream_, RmsNormForward{.x = s.final_x.as_matrix(),
                                  .weight = params_.final_norm,
-                                 .y = as_rows(w.final_n),
+                                 .y = w.final_n.as_matrix(),
                                  .rstd = w.final_rstd,
                                  .eps = shapes_.norm_epsilon});
   // 2. logits
@@ -98,11 +90,11 @@ void LlamaStage::head_backward(const SlotMemory& s, const Tensor& dx, double los
   column_parallel_backward(tp_, w.logits, w.final_n, params_.head, w.dnorm, gradients_.head);
   // 1. final norm; nothing flows around it, so the gradient starts from zero
   zero(stream_, dx);
-  launch(stream_, RmsNormBackward{.dy = as_rows(w.dnorm),
-                                  .x = as_rows(s.final_x),
+  launch(stream_, RmsNormBackward{.dy = w.dnorm.as_matrix(),
+                                  .x = s.final_x.as_matrix(),
                                   .weight = params_.final_norm,
                                   .rstd = w.final_rstd,
-                                  .dx = as_rows(dx),
+                                  .dx = dx.as_matrix(),
                                   .dweight = gradients_.final_norm});
 }
 

@@ -6,23 +6,18 @@ namespace swallow {
 
 namespace {
 
-/// [s, b, c] as a matrix [s * b, c].
-Tensor as_matrix(const Tensor& x) {
-  const int64_t columns = x.size(x.rank() - 1);
-  return x.view({x.numel() / columns, columns});
-}
-
 void linear_forward(Stream& stream, const Tensor& x, const Tensor& w, const Tensor& y) {
-  launch(stream, Gemm{.a = as_matrix(x), .b = w, .c = as_matrix(y), .transpose_b = Transpose::yes});
+  launch(stream,
+         Gemm{.a = x.as_matrix(), .b = w, .c = y.as_matrix(), .transpose_b = Transpose::yes});
 }
 
 void linear_backward_input(Stream& stream, const Tensor& dy, const Tensor& w, const Tensor& dx) {
-  launch(stream, Gemm{.a = as_matrix(dy), .b = w, .c = as_matrix(dx)});
+  launch(stream, Gemm{.a = dy.as_matrix(), .b = w, .c = dx.as_matrix()});
 }
 
 void linear_backward_weight(Stream& stream, const Tensor& dy, const Tensor& x, const Tensor& dw) {
-  launch(stream, Gemm{.a = as_matrix(dy),
-                      .b = as_matrix(x),
+  launch(stream, Gemm{.a = dy.as_matrix(),
+                      .b = x.as_matrix(),
                       .c = dw,
                       .transpose_a = Transpose::yes,
                       .beta = Beta::one});

@@ -5,19 +5,11 @@
 
 namespace swallow {
 
-namespace {
-
-Tensor as_rows(const Tensor& x) {  // [s, b, h] -> [s * b, h]
-  return x.view({x.size(0) * x.size(1), x.size(2)});
-}
-
-}  // namespace
-
 void vocab_parallel_embedding_forward(const TensorParallel& tp, const Tensor& ids,
                                       const Tensor& table, const Tensor& y, int64_t vocab_start) {
   launch(tp.stream, EmbeddingForward{.ids = ids.view({ids.numel()}),
                                      .table = table,
-                                     .y = as_rows(partial_sum(tp, y)),
+                                     .y = partial_sum(tp, y).as_matrix(),
                                      .vocab_start = vocab_start});
   leave_region(tp, y);
 }
@@ -26,7 +18,7 @@ void vocab_parallel_embedding_backward(const TensorParallel& tp, const Tensor& i
                                        const Tensor& dy, const Tensor& dtable,
                                        int64_t vocab_start) {
   launch(tp.stream, EmbeddingBackward{.ids = ids.view({ids.numel()}),
-                                      .dy = as_rows(enter_region(tp, dy)),
+                                      .dy = enter_region(tp, dy).as_matrix(),
                                       .dtable = dtable,
                                       .vocab_start = vocab_start});
 }

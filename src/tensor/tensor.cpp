@@ -32,6 +32,12 @@ Tensor Tensor::view(const Shape& other) const {
   return {data, dtype, other, device};
 }
 
+Tensor Tensor::as_matrix() const {
+  SWALLOW_CHECK(rank() >= 1 && size(rank() - 1) > 0, "no rows in {}", to_string(shape));
+  const int64_t columns = size(rank() - 1);
+  return view({numel() / columns, columns});
+}
+
 Tensor Tensor::rows(int64_t begin, int64_t end) const {
   SWALLOW_CHECK(rank() >= 1 && 0 <= begin && begin <= end && end <= size(0), "rows [{}, {}) of {}",
                 begin, end, to_string(shape));

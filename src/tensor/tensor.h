@@ -56,6 +56,8 @@ struct Tensor {
 
   /// The same elements under another shape of equal size.
   [[nodiscard]] Tensor view(const Shape& other) const;
+  /// All dimensions but the last merged: [s, b, h] -> [s * b, h].
+  [[nodiscard]] Tensor as_matrix() const;
   /// Elements [begin, end) of the outermost dimension.
   [[nodiscard]] Tensor rows(int64_t begin, int64_t end) const;
 };
