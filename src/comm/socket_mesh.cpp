@@ -62,6 +62,14 @@ Address read_address(int rank, const std::string& text) {
   return address;
 }
 
+/// Where to listen for ranks that call at `host`. A host's own name may mean the loopback to itself
+/// and its network address to the others, so only a loopback address is taken at its word;
+/// strangers that get in by another interface are turned away by the key.
+std::string interface_of(const std::string& host) {
+  const bool loopback = host.starts_with("127.") || host == "::1" || host == "localhost";
+  return loopback ? host : std::string();
+}
+
 uint64_t random_key() {
   std::random_device source;
   return (uint64_t{source()} << 32) | source();
@@ -209,7 +217,8 @@ SocketMesh connect_mesh(const ProcessGrid& grid, int rank, ControlPlane& control
   if (grid.world_size() == 1) return std::move(builder).take();
   // A connection waits in the backlog until its turn, so connecting first cannot deadlock. The
   // system lowers the number to what it allows (4096 on Linux).
-  const Socket listener = listen_tcp(options.host, 0, std::numeric_limits<int>::max());
+  const Socket listener =
+      listen_tcp(interface_of(options.host), 0, std::numeric_limits<int>::max());
   const std::vector<std::string> texts =
       control.exchange(write_address({local_port(listener), random_key(), options.host}));
   std::vector<Address> addresses;

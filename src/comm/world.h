@@ -28,7 +28,8 @@ struct World {
 };
 
 struct TransportOptions {
-  /// The address of this machine under which the other ranks reach it; the rank listens there.
+  /// The name or address under which the other ranks reach this machine. The rank listens on every
+  /// interface, or only on the loopback when that is what is named.
   std::string host = "127.0.0.1";
   /// How long a wait for another rank may last without any progress.
   std::chrono::milliseconds timeout = std::chrono::minutes(10);

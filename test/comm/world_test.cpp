@@ -131,6 +131,16 @@ TEST_CASE("strangers that call at a rank's port are turned away", "[ranks][comm]
   }));
 }
 
+TEST_CASE("ranks off the loopback can be reached by any of their addresses", "[ranks][comm]") {
+  const GridShape shape{.dp = 2};
+  ThreadJob job(shape);
+  const auto make = [&](int rank) {
+    // Not the loopback, so every interface is listened on; to connect to it means this machine.
+    return make_world(ProcessGrid(shape), rank, job.control(rank), {.host = "0.0.0.0"});
+  };
+  REQUIRE_NOTHROW(run_ranks(job, 2, make, [](World& world) { world.dp->barrier(); }));
+}
+
 TEST_CASE("a world needs a control plane of its own size", "[ranks][comm]") {
   ThreadJob job({.dp = 2});
   CHECK_THROWS_AS(make_world(ProcessGrid({.dp = 3}), 0, job.control(0), {}), ContractError);
