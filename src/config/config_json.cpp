@@ -1,5 +1,6 @@
 #include "config/config_json.h"
 
+#include <algorithm>
 #include <limits>
 #include <nlohmann/json.hpp>
 #include <set>

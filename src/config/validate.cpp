@@ -1,7 +1,6 @@
 // The rules that span options. Each refuses with the flags, their values and what would be
 // accepted, before anything is allocated.
-#include <cmath>
-#include <limits>
+#include <algorithm>
 
 #include "base/math.h"
 #include "config/fields.h"

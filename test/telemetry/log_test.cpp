@@ -1,9 +1,7 @@
 #include "telemetry/log.h"
 
-#include <spdlog/sinks/ostream_sink.h>
-
 #include <catch2/catch.hpp>
-#include <sstream>
+#include <vector>
 
 #include "telemetry/step_metrics.h"
 
