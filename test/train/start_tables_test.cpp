@@ -46,6 +46,7 @@ TEST_CASE("the grid's table names hosts, stages and a DP that is not the paper's
   REQUIRE_THAT(text, Contains("node0") && Contains("0-3") && Contains("node1") && Contains("4-7"));
   RunConfig config;
   apply_preset("70b", config);
+  config.data.mock_data = true;
   const ProcessGrid grid({.dp = 2, .tp = 8, .pp = 8});
   REQUIRE_THAT(grid_tables(config, resolve(config, 128), grid, hosts_of(128, 8)),
                Contains("paper"));
