@@ -9,10 +9,13 @@ cd "$(dirname "$0")/.."
 source scripts/sections.sh
 export LC_ALL=C.UTF-8 # the same order of files everywhere
 
-english_iterations=200 japanese_iterations=200 eval_interval=50 eval_iterations=8 warmup=20
+english_iterations=200 japanese_iterations=200 eval_interval=50 eval_iterations=8 warmup=20 log_interval=10
 case ${1:-} in
   "") ;;
-  --smoke) english_iterations=6 japanese_iterations=6 eval_interval=3 eval_iterations=1 warmup=1 ;;
+  --smoke)
+    english_iterations=6 japanese_iterations=6 eval_interval=3 eval_iterations=1 warmup=1
+    log_interval=1
+    ;;
   *) fail "unknown argument '$1'; usage: scripts/quickstart.sh [--smoke]" ;;
 esac
 
@@ -101,7 +104,7 @@ pretrain() {
     --data-path "$work/data/${language}_text_document" --split 95,5,0 \
     --tokenizer-model "$work/tokenizer.model" --vocab-size $vocabulary \
     --train-iters "$iterations" --lr-warmup-iters "$warmup" \
-    --eval-interval "$eval_interval" --eval-iters "$eval_iterations" --log-interval 10 \
+    --eval-interval "$eval_interval" --eval-iters "$eval_iterations" --log-interval "$log_interval" \
     --save "$work/checkpoints/$language" --save-interval "$iterations" "$@"
 }
 
@@ -168,5 +171,4 @@ validation_losses ja | awk '
     printf "     %-42s %8.4f %12.1f\n", "after:  " steps " steps on Japanese", after, exp(after)
     if (after >= before) { print "the loss did not fall" >"/dev/stderr"; exit 1 }
   }'
-note "Continue:  $build/swallow-train --nproc 8 --preset quickstart --help"
-note "Done in $(elapsed) min."
+note "Checkpoints are in $work/checkpoints; done in $(elapsed) min."
