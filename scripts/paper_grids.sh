@@ -45,7 +45,7 @@ for preset in "${presets[@]}"; do
   start=$SECONDS
   run "$preset-one" 1 --preset "$preset" --tensor-model-parallel-size 1 --pipeline-model-parallel-size 1 \
     --no-sequence-parallel
-  run "$preset-grid" $ranks --preset "$preset"
+  run "$preset-grid" "$ranks" --preset "$preset"
   seconds=$((SECONDS - start))
   worst=$(paste -d' ' "$work/$preset-one.losses" "$work/$preset-grid.losses" | awk '
     $1 != $4 || $2 != $5 { print "mismatch"; exit }

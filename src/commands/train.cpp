@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cstdlib>
 #include <filesystem>
+#include <fstream>
 #include <iostream>
 #include <optional>
 #include <thread>
@@ -57,6 +58,8 @@ std::unique_ptr<MetricsLog> make_metrics(const RunConfig& config, const RunShape
                         config.log.log_dir.empty() ? "--save" : "--log-dir", folder,
                         error.message());
   }
+  const std::string record = config_json(config);
+  if (!folder.empty()) std::ofstream(folder + "/config.json") << record << "\n";
   const bool terminal = ::isatty(STDOUT_FILENO) == 1;
   auto metrics = std::make_unique<MetricsLog>(
       MetricsLogOptions{.style = config.log.log_format == LogFormat::megatron ? LineStyle::megatron
@@ -70,7 +73,7 @@ std::unique_ptr<MetricsLog> make_metrics(const RunConfig& config, const RunShape
                         .peak_tflops = config.log.peak_tflops,
                         .model = model_size(config.model, run)},
       std::cout);
-  metrics->write_run(config_json(config));
+  metrics->write_run(record);
   return metrics;
 }
 
