@@ -205,7 +205,7 @@ enum class Answer : uint8_t { accepted, nobody };
 
 /// Greets whoever listens at one port; `why` says what was wrong when that is not our rank 0.
 Answer greet(const Socket& socket, const std::string& greeting, std::string& why) {
-  constexpr auto kAnswerTime = 10s;  // a busy machine may take a while, a foreign service for ever
+  constexpr auto kAnswerTime = 30s;  // a busy machine may take a while, a foreign service for ever
   Message message;
   try {
     send_all(socket, greeting.data(), greeting.size(), deadline_after(kAnswerTime));

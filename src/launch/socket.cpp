@@ -74,15 +74,16 @@ int bind_and_listen(const addrinfo& address, int backlog, Socket& result) {
   return 0;
 }
 
-/// Waits for `events`; false when the deadline passed.
+/// Waits for `events`; false when the deadline has passed, even if they are there: the kernel may
+/// call a socket writable and still refuse the data when memory is short.
 bool wait_for(int fd, short events, Deadline deadline) {
-  while (true) {
+  while (std::chrono::steady_clock::now() < deadline) {
     pollfd entry{fd, events, 0};
     const int ready = poll(&entry, 1, poll_timeout(deadline));
     if (ready > 0) return true;
     if (ready < 0 && errno != EINTR) throw_socket_error("poll", errno);
-    if (ready == 0 && std::chrono::steady_clock::now() >= deadline) return false;
   }
+  return false;
 }
 
 /// Connects to one address; the error number, or 0.
@@ -219,7 +220,7 @@ void send_all(const Socket& socket, const void* data, size_t size, Deadline dead
   const char* at = static_cast<const char*>(data);
   while (size > 0) {
     const ssize_t sent = send(socket.fd(), at, size, MSG_NOSIGNAL | MSG_DONTWAIT);
-    if (sent > 0) {
+    if (sent >= 0) {
       at += sent;
       size -= static_cast<size_t>(sent);
     } else if (errno == EAGAIN || errno == EWOULDBLOCK) {
