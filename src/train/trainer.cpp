@@ -154,9 +154,18 @@ void Trainer::save() {
         SaveMetrics{.step = iteration_, .folder = folder, .seconds = seconds_since(start)});
 }
 
+std::optional<int64_t> Trainer::find_for_all(const std::string& folder) const {
+  if (folder.empty()) return std::nullopt;
+  std::string mine;
+  if (c_.world.rank == 0)
+    if (const auto newest = find_checkpoint(folder)) mine = std::to_string(*newest);
+  const std::string answer = c_.world.control->exchange(mine).front();
+  return answer.empty() ? std::nullopt : std::optional<int64_t>(std::stoll(answer));
+}
+
 void Trainer::load_or_initialise() {
   const CheckpointConfig& checkpoint = c_.config.checkpoint;
-  const auto newest = checkpoint.load.empty() ? std::nullopt : find_checkpoint(checkpoint.load);
+  const std::optional<int64_t> newest = find_for_all(checkpoint.load);
   if (newest) return load(*newest);
   if (!checkpoint.load.empty() && !checkpoint.load_or_init)
     throw CheckpointError(

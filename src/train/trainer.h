@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "base/check.h"
@@ -42,6 +43,8 @@ class Trainer {
 
  private:
   void load_or_initialise();
+  /// The checkpoint that rank 0 sees in `folder`: all ranks must take the same one.
+  [[nodiscard]] std::optional<int64_t> find_for_all(const std::string& folder) const;
   void load(int64_t iteration);
   StepResult train_step();
   void report_step(const StepResult& result, double seconds);
