@@ -88,7 +88,8 @@ void RendezvousServer::poll_once() {
 
   for (size_t i = 0; i < peers_.size(); ++i)
     if ((entries[i].revents & (POLLIN | POLLHUP | POLLERR)) != 0) receive(peers_[i]);
-  if (entries.back().revents != 0) accept_all();
+  // Not if the last greeting has just closed it.
+  if (entries.back().revents != 0 && listener_.valid()) accept_all();
   check_deadlines();
   for (Peer& peer : peers_) send_pending(peer);
   std::erase_if(peers_, [](const Peer& peer) { return peer.dropped; });

@@ -1,8 +1,10 @@
 // How a job comes together, or fails to: who is missing, who does not belong, who is wrong.
 #include <poll.h>
 
+#include <atomic>
 #include <catch2/catch.hpp>
 #include <mutex>
+#include <thread>
 
 #include "base/check.h"
 #include "launch/message.h"
@@ -137,6 +139,22 @@ TEST_CASE("strangers on the port do not disturb the job", "[ranks]") {
   strangers[5].close();
   const auto errors = job.run_met([](Meeting& meeting) { meeting.control->barrier(); });
   require_no_errors(errors);
+}
+
+TEST_CASE("knocking at the moment when the meeting closes its door does no harm", "[ranks]") {
+  for (int round = 0; round < 30; ++round) {
+    const ThreadJob job(4);
+    std::atomic<bool> stop = false;
+    std::thread stranger([&] {
+      std::string why;
+      while (!stop)
+        swallow::try_connect_tcp("127.0.0.1", job.port(), swallow::deadline_after(60s), why);
+    });
+    const auto errors = job.run_met([](Meeting& meeting) { meeting.control->barrier(); });
+    stop = true;
+    stranger.join();
+    require_no_errors(errors);
+  }
 }
 
 TEST_CASE("two jobs on the same first port both meet", "[ranks]") {
