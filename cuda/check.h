@@ -1,5 +1,5 @@
-// Every call of the CUDA runtime goes through CUDA_CHECK, every kernel launch is followed by
-// KERNEL_CHECK; both end in one function that throws DeviceError. Destructors use neither.
+// Every call of the CUDA runtime goes through CUDA_CHECK, which ends in one function that throws
+// DeviceError. Destructors do not use it.
 #pragma once
 
 #include <cuda_runtime.h>
@@ -18,6 +18,3 @@ inline void check(cudaError_t error, const char* expression, const char* file, i
 }  // namespace swallow::cuda
 
 #define CUDA_CHECK(expression) ::swallow::cuda::check((expression), #expression, __FILE__, __LINE__)
-
-/// Reports a launch that was refused. A fault inside the kernel shows at the next synchronize.
-#define KERNEL_CHECK() CUDA_CHECK(cudaGetLastError())

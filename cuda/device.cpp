@@ -2,6 +2,8 @@
 // without a GPU or a driver has no devices, whatever error says so.
 #include <cuda_runtime.h>
 
+#include <cstring>
+
 #include "base/check.h"
 #include "check.h"
 #include "device/backend.h"
@@ -59,6 +61,42 @@ void synchronize(int index, void* queue) {
   CUDA_CHECK(cudaStreamSynchronize(static_cast<cudaStream_t>(queue)));
 }
 
+void* create_event(int index) {
+  CUDA_CHECK(cudaSetDevice(index));
+  cudaEvent_t event = nullptr;
+  CUDA_CHECK(cudaEventCreate(&event));
+  return event;
+}
+
+void destroy_event(int index, void* event) noexcept {
+  cudaSetDevice(index);
+  cudaEventDestroy(static_cast<cudaEvent_t>(event));
+}
+
+void record_event(int index, void* event, void* queue) {
+  CUDA_CHECK(cudaSetDevice(index));
+  CUDA_CHECK(cudaEventRecord(static_cast<cudaEvent_t>(event), static_cast<cudaStream_t>(queue)));
+}
+
+void wait_event(int index, void* queue, void* event) {
+  CUDA_CHECK(cudaSetDevice(index));
+  CUDA_CHECK(
+      cudaStreamWaitEvent(static_cast<cudaStream_t>(queue), static_cast<cudaEvent_t>(event), 0));
+}
+
+void synchronize_event(int index, void* event) {
+  CUDA_CHECK(cudaSetDevice(index));
+  CUDA_CHECK(cudaEventSynchronize(static_cast<cudaEvent_t>(event)));
+}
+
+double ms_between(int index, void* start, void* end) {
+  CUDA_CHECK(cudaSetDevice(index));
+  float ms = 0;
+  CUDA_CHECK(
+      cudaEventElapsedTime(&ms, static_cast<cudaEvent_t>(start), static_cast<cudaEvent_t>(end)));
+  return static_cast<double>(ms);
+}
+
 std::byte* allocate(int index, int64_t bytes) {
   CUDA_CHECK(cudaSetDevice(index));
   void* data = nullptr;
@@ -83,6 +121,24 @@ void release(int index, std::byte* data) noexcept {
   cudaFree(data);
 }
 
+std::byte* allocate_host(int index, int64_t bytes) {
+  CUDA_CHECK(cudaSetDevice(index));
+  void* data = nullptr;
+  const cudaError_t error = cudaMallocHost(&data, static_cast<size_t>(bytes));
+  if (error == cudaErrorMemoryAllocation) {
+    cudaGetLastError();
+    throw ResourceError("cannot allocate {} bytes of page-locked host memory", bytes);
+  }
+  check(error, "cudaMallocHost", __FILE__, __LINE__);
+  std::memset(data, 0, static_cast<size_t>(bytes));
+  return static_cast<std::byte*>(data);
+}
+
+void release_host(int index, std::byte* data) noexcept {
+  cudaSetDevice(index);
+  cudaFreeHost(data);
+}
+
 void copy(int index, void* queue, void* destination, const void* source, int64_t bytes) {
   CUDA_CHECK(cudaSetDevice(index));
   CUDA_CHECK(cudaMemcpyAsync(destination, source, static_cast<size_t>(bytes), cudaMemcpyDefault,
@@ -99,8 +155,16 @@ constexpr DeviceBackend kGpu = {
     .create_queue = create_queue,
     .destroy_queue = destroy_queue,
     .synchronize = synchronize,
+    .create_event = create_event,
+    .destroy_event = destroy_event,
+    .record_event = record_event,
+    .wait_event = wait_event,
+    .synchronize_event = synchronize_event,
+    .ms_between = ms_between,
     .allocate = allocate,
     .release = release,
+    .allocate_host = allocate_host,
+    .release_host = release_host,
     .copy = copy,
     .zero = zero,
     .devices = list_gpus,

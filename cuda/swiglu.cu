@@ -9,6 +9,8 @@
 
 #include "base/check.h"
 #include "base/math.h"
+#include "gpu_types.h"
+#include "kernel_launch.h"
 #include "kernels/swiglu.h"
 #include "stream.h"
 #include "vec.cuh"
@@ -76,11 +78,6 @@ __global__ void __launch_bounds__(kMaxThreads)
   *reinterpret_cast<Pack*>(dgate_up + up_at) = dup;
 }
 
-struct LaunchShape {
-  dim3 grid;
-  unsigned threads = 0;
-};
-
 /// As few blocks per row as kMaxThreads allows, of equal width in whole warps: 13,824 columns in
 /// packs of 8 become 4 blocks of 448 threads with 3.6 % idle.
 LaunchShape launch_shape(int64_t rows, int64_t f, int count) {
@@ -92,39 +89,20 @@ LaunchShape launch_shape(int64_t rows, int64_t f, int count) {
           static_cast<unsigned>(round_up(ceil_div(packs, blocks), 32))};
 }
 
-bool is_aligned(const Tensor& tensor) {
-  return reinterpret_cast<uintptr_t>(tensor.data) % 16 == 0;
-}
-
-template <class T>
-T* pointer(const Tensor& tensor) {
-  return static_cast<T*>(tensor.data);
-}
-
 template <class T, int kCount>
 void forward(cudaStream_t queue, const SwigluForward& op) {
   const int64_t f = op.y.size(1);
   const LaunchShape shape = launch_shape(op.y.size(0), f, kCount);
-  swiglu_forward_kernel<T, kCount>
-      <<<shape.grid, shape.threads, 0, queue>>>(pointer<const T>(op.gate_up), pointer<T>(op.y), f);
-  KERNEL_CHECK();
+  launch_kernel(queue, shape, swiglu_forward_kernel<T, kCount>, pointer<const T>(op.gate_up),
+                pointer<T>(op.y), f);
 }
 
 template <class T, int kCount>
 void backward(cudaStream_t queue, const SwigluBackward& op) {
   const int64_t f = op.dy.size(1);
   const LaunchShape shape = launch_shape(op.dy.size(0), f, kCount);
-  swiglu_backward_kernel<T, kCount><<<shape.grid, shape.threads, 0, queue>>>(
-      pointer<const T>(op.gate_up), pointer<const T>(op.dy), pointer<T>(op.dgate_up), f);
-  KERNEL_CHECK();
-}
-
-/// Calls fn(T{}) with the device type of `dtype`.
-template <class Fn>
-void visit_gpu_dtype(DType dtype, Fn&& fn) {
-  if (dtype == DType::bf16) return fn(__nv_bfloat16{});
-  if (dtype == DType::f32) return fn(float{});
-  throw DeviceError("SwiGLU on a GPU takes bf16 or f32, got {}", name_of(dtype));
+  launch_kernel(queue, shape, swiglu_backward_kernel<T, kCount>, pointer<const T>(op.gate_up),
+                pointer<const T>(op.dy), pointer<T>(op.dgate_up), f);
 }
 
 }  // namespace
@@ -132,7 +110,7 @@ void visit_gpu_dtype(DType dtype, Fn&& fn) {
 void run(Stream& stream, const SwigluForward& op) {
   if (op.y.numel() == 0) return;
   cudaStream_t queue = enter(stream);
-  visit_gpu_dtype(op.y.dtype, [&]<class T>(T) {
+  visit_gpu_dtype("SwiGLU", op.y.dtype, [&]<class T>(T) {
     constexpr int kWidth = kVectorWidth<T>;
     // Whole packs in a row also keep every row's start, and the border of gate and up, aligned.
     if (op.y.size(1) % kWidth == 0 && is_aligned(op.gate_up) && is_aligned(op.y))
@@ -145,7 +123,7 @@ void run(Stream& stream, const SwigluForward& op) {
 void run(Stream& stream, const SwigluBackward& op) {
   if (op.dy.numel() == 0) return;
   cudaStream_t queue = enter(stream);
-  visit_gpu_dtype(op.dy.dtype, [&]<class T>(T) {
+  visit_gpu_dtype("SwiGLU", op.dy.dtype, [&]<class T>(T) {
     constexpr int kWidth = kVectorWidth<T>;
     if (op.dy.size(1) % kWidth == 0 && is_aligned(op.gate_up) && is_aligned(op.dy) &&
         is_aligned(op.dgate_up))

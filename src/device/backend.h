@@ -16,9 +16,19 @@ struct DeviceBackend {
   void* (*create_queue)(int index);
   void (*destroy_queue)(int index, void* queue) noexcept;
   void (*synchronize)(int index, void* queue);
+  /// The handle behind an Event; nullptr where work runs at once.
+  void* (*create_event)(int index);
+  void (*destroy_event)(int index, void* event) noexcept;
+  void (*record_event)(int index, void* event, void* queue);
+  void (*wait_event)(int index, void* queue, void* event);
+  void (*synchronize_event)(int index, void* event);
+  double (*ms_between)(int index, void* start, void* end);
   /// `bytes` > 0 filled with zero, aligned to 256 bytes; throws ResourceError or DeviceError.
   std::byte* (*allocate)(int index, int64_t bytes);
   void (*release)(int index, std::byte* data) noexcept;
+  /// The same of host memory, page-locked where the device copies by itself.
+  std::byte* (*allocate_host)(int index, int64_t bytes);
+  void (*release_host)(int index, std::byte* data) noexcept;
   /// Both of `bytes` > 0, in the order of the queue.
   void (*copy)(int index, void* queue, void* destination, const void* source, int64_t bytes);
   void (*zero)(int index, void* queue, void* destination, int64_t bytes);

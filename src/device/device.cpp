@@ -31,8 +31,16 @@ constexpr DeviceBackend kHost = {
     .create_queue = [](int) -> void* { return nullptr; },
     .destroy_queue = [](int, void*) noexcept {},
     .synchronize = [](int, void*) {},
+    .create_event = [](int) -> void* { return nullptr; },
+    .destroy_event = [](int, void*) noexcept {},
+    .record_event = [](int, void*, void*) {},
+    .wait_event = [](int, void*, void*) {},
+    .synchronize_event = [](int, void*) {},
+    .ms_between = [](int, void*, void*) { return 0.0; },
     .allocate = allocate_on_host,
     .release = [](int, std::byte* data) noexcept { std::free(data); },
+    .allocate_host = allocate_on_host,
+    .release_host = [](int, std::byte* data) noexcept { std::free(data); },
     .copy = [](int, void*, void* destination, const void* source,
                int64_t bytes) { std::memcpy(destination, source, static_cast<size_t>(bytes)); },
     .zero = [](int, void*, void* destination,
@@ -83,6 +91,33 @@ void Stream::synchronize() const {
   backend_of(device_).synchronize(device_.index, queue());
 }
 
+void Stream::wait(const Event& event) {
+  SWALLOW_CHECK(event.device_ == device_, "a stream of {} waits for an event of {}",
+                to_string(device_), to_string(event.device_));
+  backend_of(device_).wait_event(device_.index, queue(), event.event_.get());
+}
+
+Event::Event(Device device)
+    : device_(device), event_(backend_of(device).create_event(device.index), Destroy{device}) {}
+
+void Event::Destroy::operator()(void* event) const noexcept {
+  find_backend(device.kind)->destroy_event(device.index, event);
+}
+
+void Event::record(Stream& stream) {
+  SWALLOW_CHECK(stream.device() == device_, "an event of {} is recorded on {}", to_string(device_),
+                to_string(stream.device()));
+  backend_of(device_).record_event(device_.index, event_.get(), stream.queue());
+}
+
+void Event::synchronize() const {
+  backend_of(device_).synchronize_event(device_.index, event_.get());
+}
+
+double Event::ms_since(const Event& start) const {
+  return backend_of(device_).ms_between(device_.index, start.event_.get(), event_.get());
+}
+
 Buffer::Buffer(Device device, int64_t bytes) : device_(device), bytes_(bytes) {
   const DeviceBackend& backend = backend_of(device);
   SWALLOW_CHECK(bytes >= 0, "negative size {}", bytes);
@@ -103,6 +138,16 @@ Buffer& Buffer::operator=(Buffer&& other) noexcept {
 
 Buffer::~Buffer() {
   if (data_ != nullptr) find_backend(device_.kind)->release(device_.index, data_);
+}
+
+HostBuffer::HostBuffer(Device device, int64_t bytes) : bytes_(bytes) {
+  const DeviceBackend& backend = backend_of(device);
+  SWALLOW_CHECK(bytes > 0, "host buffer of {} bytes", bytes);
+  data_ = {backend.allocate_host(device.index, bytes), Release{device}};
+}
+
+void HostBuffer::Release::operator()(std::byte* data) const noexcept {
+  find_backend(device.kind)->release_host(device.index, data);
 }
 
 void copy_bytes(Stream& stream, void* destination, const void* source, int64_t bytes) {

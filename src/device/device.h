@@ -21,6 +21,31 @@ struct Device {
 
 [[nodiscard]] std::string to_string(Device device);
 
+class Stream;
+
+/// A point in a stream's work, for other streams and the host to wait for. On the CPU, where work
+/// is done at once, always passed.
+class Event {
+ public:
+  explicit Event(Device device);
+
+  /// Marks the end of what was launched on `stream` so far; forgets the point marked before.
+  void record(Stream& stream);
+  /// Returns when the marked work is done; at once when none was marked.
+  void synchronize() const;
+  /// Milliseconds of device time from `start` to this; both must be recorded and done.
+  [[nodiscard]] double ms_since(const Event& start) const;
+
+ private:
+  friend class Stream;
+  struct Destroy {
+    Device device;
+    void operator()(void* event) const noexcept;
+  };
+  Device device_;
+  std::unique_ptr<void, Destroy> event_;
+};
+
 /// An order of work on one device. Move-only; one per rank and purpose. Not thread-safe: a stream
 /// belongs to the thread that launches on it.
 class Stream {
@@ -40,6 +65,9 @@ class Stream {
 
   /// Returns when all work launched so far is done. Immediate on a CPU stream.
   void synchronize() const;
+
+  /// Work launched on this stream from now on starts after the event; the host does not wait.
+  void wait(const Event& event);
 
   /// Per-stream state of a backend (library handles, primitive caches), made on first use, so that
   /// no backend needs a global. T must be default-constructible.
@@ -81,9 +109,28 @@ class Buffer {
   int64_t bytes_ = 0;
 };
 
+/// Host memory that a device copies from and to without the host's help: page-locked for a GPU.
+/// Filled with zero. Move-only.
+class HostBuffer {
+ public:
+  HostBuffer() = default;
+  HostBuffer(Device device, int64_t bytes);
+
+  [[nodiscard]] std::byte* data() const noexcept { return data_.get(); }
+  [[nodiscard]] int64_t bytes() const noexcept { return bytes_; }
+
+ private:
+  struct Release {
+    Device device;
+    void operator()(std::byte* data) const noexcept;
+  };
+  std::unique_ptr<std::byte, Release> data_{nullptr, Release{}};
+  int64_t bytes_ = 0;
+};
+
 /// Copies `bytes`, not overlapping, in the order of the stream. On a CUDA stream either side may be
-/// host memory: a host source may be reused on return, a host destination is valid after
-/// Stream::synchronize.
+/// host memory: a host source may be reused on return unless it is a HostBuffer, which must stay as
+/// it is until the copy is done; a host destination is valid after Stream::synchronize.
 void copy_bytes(Stream& stream, void* destination, const void* source, int64_t bytes);
 
 /// Sets `bytes` to zero.

@@ -5,7 +5,9 @@
 #include <array>
 #include <cstdint>
 #include <initializer_list>
+#include <span>
 #include <string>
+#include <type_traits>
 
 #include "base/check.h"
 #include "base/dtype.h"
@@ -64,7 +66,17 @@ struct Tensor {
 
 [[nodiscard]] std::string to_string(const Tensor& tensor);
 
-/// destination = source; same dtype and number of elements.
+/// Host memory as a tensor [n], for copies to and from a device.
+template <class T>
+[[nodiscard]] Tensor host_view(std::span<T> elements) {
+  return {const_cast<std::remove_const_t<T>*>(elements.data()),
+          kDTypeOf<std::remove_const_t<T>>,
+          {static_cast<int64_t>(elements.size())},
+          Device{}};
+}
+
+/// destination = source; same dtype and number of elements. Either may be host memory, as for
+/// copy_bytes.
 void copy(Stream& stream, const Tensor& destination, const Tensor& source);
 void zero(Stream& stream, const Tensor& tensor);
 

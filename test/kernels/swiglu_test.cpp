@@ -5,6 +5,7 @@
 
 #include "support/gradcheck.h"
 #include "support/random_tensor.h"
+#include "support/run_on.h"
 #include "support/tolerance.h"
 
 using namespace swallow;
@@ -28,13 +29,18 @@ struct Case {
 
 }  // namespace
 
-TEST_CASE("swiglu matches a double reference forward and backward", "[unit][swiglu]") {
+TEST_CASE("swiglu matches a double reference forward and backward", "[unit][device][swiglu]") {
+  const auto device = GENERATE(from_range(devices()));
   const auto dtype = GENERATE(DType::f32, DType::bf16, DType::f64);
-  const auto width = GENERATE(int64_t{1}, 31, 32, 33, 4099);
+  // 4099: several blocks of a GPU and a remainder; 11008: the 7B model.
+  const auto width = GENERATE(int64_t{1}, 8, 31, 32, 33, 4099, 11008);
+  const auto offset = GENERATE(int64_t{0}, 1);
+  if (!computes(device, dtype)) return;
+  INFO(to_string(device) << " " << name_of(dtype) << " width " << width << " offset " << offset);
   const Case c(dtype, 3, width);
-  Stream stream(Device{}, 2);
-  launch(stream, c.forward());
-  launch(stream, c.backward());
+  Stream stream(device, 2);
+  run_on(stream, c.forward(), offset);
+  run_on(stream, c.backward(), offset);
 
   const auto gate_up = to_doubles(c.gate_up.tensor);
   const auto dy = to_doubles(c.dy.tensor);
@@ -66,19 +72,23 @@ TEST_CASE("swiglu backward matches finite differences", "[unit][swiglu]") {
   gradcheck(loss, c.gate_up.tensor, to_doubles(c.dgate_up.tensor));
 }
 
-TEST_CASE("swiglu backward may overwrite its input", "[unit][swiglu]") {
+TEST_CASE("swiglu backward may overwrite its input", "[unit][device][swiglu]") {
+  const auto device = GENERATE(from_range(devices()));
   const auto dtype = GENERATE(DType::f32, DType::bf16, DType::f64);
+  if (!computes(device, dtype)) return;
   const Case c(dtype, 3, 133);
-  Stream stream(Device{}, 2);
-  launch(stream, c.backward());
+  Stream stream(device, 2);
+  run_on(stream, c.backward());
   SwigluBackward in_place = c.backward();
   in_place.dgate_up = in_place.gate_up;
-  launch(stream, in_place);
+  run_on(stream, in_place);
   REQUIRE(same_bits(c.gate_up.tensor, c.dgate_up.tensor));
 }
 
-TEST_CASE("swiglu of a gate far from zero reaches its limits", "[unit][swiglu]") {
+TEST_CASE("swiglu of a gate far from zero reaches its limits", "[unit][device][swiglu]") {
+  const auto device = GENERATE(from_range(devices()));
   const auto dtype = GENERATE(DType::f32, DType::bf16, DType::f64);
+  if (!computes(device, dtype)) return;
   const TestTensor gate_up = empty_tensor(dtype, {1, 4});
   const std::vector<double> values = {-16384, 16384, 2, 2};
   from_doubles(gate_up.tensor, values);
@@ -86,9 +96,9 @@ TEST_CASE("swiglu of a gate far from zero reaches its limits", "[unit][swiglu]")
   const TestTensor dy = empty_tensor(dtype, {1, 2});
   from_doubles(dy.tensor, std::vector<double>{1, 1});
   const TestTensor dgate_up = empty_tensor(dtype, {1, 4});
-  Stream stream(Device{});
-  launch(stream, SwigluForward{.gate_up = gate_up.tensor, .y = y.tensor});
-  launch(stream,
+  Stream stream(device);
+  run_on(stream, SwigluForward{.gate_up = gate_up.tensor, .y = y.tensor});
+  run_on(stream,
          SwigluBackward{.gate_up = gate_up.tensor, .dy = dy.tensor, .dgate_up = dgate_up.tensor});
   const Tolerance tiny = {1e-30, 0};
   require_close(y.tensor, std::vector<double>{0, 32768}, tiny);
@@ -114,4 +124,12 @@ TEST_CASE("swiglu refuses a row that is not twice as wide", "[unit][swiglu]") {
   SwigluForward op = c.forward();
   op.gate_up.shape = {3, 8};
   REQUIRE_THROWS_WITH(op.check(), Catch::Matchers::Contains("SwigluForward: gate_up"));
+}
+
+TEST_CASE("a GPU refuses swiglu in f64", "[cuda][swiglu]") {
+  const auto gpu = find_gpu("the refusal of f64");
+  if (!gpu) return;
+  const Case c(DType::f64, 3, 8);
+  Stream stream(*gpu);
+  REQUIRE_THROWS_WITH(run_on(stream, c.forward()), Catch::Matchers::Contains("bf16 or f32"));
 }

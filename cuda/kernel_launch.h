@@ -1,0 +1,37 @@
+// The one way to launch a kernel: the runtime's typed call, its error checked at once. A fault
+// inside the kernel shows at the next synchronize.
+#pragma once
+
+#include <cuda_runtime.h>
+
+#include <cstdint>
+
+#include "base/check.h"
+#include "check.h"
+
+namespace swallow::cuda {
+
+/// Blocks and threads of a launch.
+struct LaunchShape {
+  dim3 grid;
+  unsigned threads = 0;  // of a block, in x
+};
+
+/// `blocks` in x: up to 2^31 - 1 of them.
+inline LaunchShape row_of_blocks(int64_t blocks, int threads) {
+  SWALLOW_CHECK(blocks >= 1 && blocks <= INT32_MAX, "{} blocks exceed a CUDA grid", blocks);
+  return {dim3(static_cast<unsigned>(blocks)), static_cast<unsigned>(threads)};
+}
+
+/// Queues kernel<<<shape>>>(arguments...); arguments are converted to the kernel's parameters.
+template <class... Parameters, class... Arguments>
+void launch_kernel(cudaStream_t queue, const LaunchShape& shape, void (*kernel)(Parameters...),
+                   Arguments... arguments) {
+  cudaLaunchConfig_t config{};
+  config.gridDim = shape.grid;
+  config.blockDim = dim3(shape.threads);
+  config.stream = queue;
+  CUDA_CHECK(cudaLaunchKernelEx(&config, kernel, static_cast<Parameters>(arguments)...));
+}
+
+}  // namespace swallow::cuda
