@@ -11,6 +11,7 @@
 #include "checkpoint/iteration_folder.h"
 #include "checkpoint/manifest.h"
 #include "checkpoint/pieces.h"
+#include "checkpoint/rank_memory.h"
 #include "checkpoint/tensor_file.h"
 
 namespace swallow {
@@ -21,10 +22,12 @@ namespace {
 
 void check_tensors(const CheckpointTensors& tensors) {
   SWALLOW_CHECK(tensors.layout != nullptr, "no layout");
-  const auto check = [](const Tensor& tensor, int64_t numel, const char* name) {
+  const Device device = tensors.stream == nullptr ? Device{} : tensors.stream->device();
+  const auto check = [&](const Tensor& tensor, int64_t numel, const char* name) {
     SWALLOW_CHECK(tensor.numel() == numel && tensor.data != nullptr, "{} is {}, expected {}", name,
                   to_string(tensor), numel);
-    SWALLOW_CHECK(tensor.device.kind == DeviceKind::cpu, "{} is not in host memory", name);
+    SWALLOW_CHECK(tensor.device == device, "{} is on {}, not {}", name, to_string(tensor.device),
+                  to_string(device));
   };
   check(tensors.params, tensors.layout->total(), "params");
   check(tensors.master, tensors.layout->shard_size(), "master");
@@ -44,21 +47,35 @@ std::vector<LocalPiece> pieces_to_write(const CheckpointTensors& tensors) {
   return result;
 }
 
-/// A non-finite number must never become the state that a run resumes from.
-void check_finite(const LocalPiece& piece) {
-  visit_dtype(piece.dtype, [&]<class T>(std::type_identity<T>) {
-    const T* data = reinterpret_cast<const T*>(piece.data);
-    int64_t bad = 0;  // no early exit: this way the loop runs at the speed of memory
-    for (int64_t i = 0; i < piece.range.size(); ++i)
-      bad += std::isfinite(convert<Accumulate<T>>(data[i])) ? 0 : 1;
-    if (bad > 0)
-      throw NonFiniteError("{}: {} holds {} numbers that are not finite; nothing is saved",
-                           piece.name, name_of(piece.kind), bad);
-  });
+template <class T>
+int64_t count_non_finite(std::span<const std::byte> bytes) {
+  const T* data = reinterpret_cast<const T*>(bytes.data());
+  const auto count = static_cast<int64_t>(bytes.size() / sizeof(T));
+  int64_t bad = 0;  // no early exit: this way the loop runs at the speed of memory
+  for (int64_t i = 0; i < count; ++i) bad += std::isfinite(convert<Accumulate<T>>(data[i])) ? 0 : 1;
+  return bad;
 }
 
-HostTensor host_tensor(const LocalPiece& piece) {
-  HostTensor tensor{.name = piece.name, .dtype = piece.dtype, .data = piece.data};
+/// A non-finite number must never become the state that a run resumes from.
+void check_finite(const LocalPiece& piece, RankMemory& memory) {
+  const int64_t total = piece.range.size() * size_of(piece.dtype);
+  int64_t bad = 0;
+  for (int64_t begin = 0; begin < total; begin += kFileChunk) {
+    const auto bytes = memory.read(piece.data + begin, std::min(kFileChunk, total - begin));
+    visit_dtype(piece.dtype,
+                [&]<class T>(std::type_identity<T>) { bad += count_non_finite<T>(bytes); });
+  }
+  if (bad > 0)
+    throw NonFiniteError("{}: {} holds {} numbers that are not finite; nothing is saved",
+                         piece.name, name_of(piece.kind), bad);
+}
+
+TensorToWrite tensor_to_write(const LocalPiece& piece, RankMemory& memory) {
+  TensorToWrite tensor{.name = piece.name,
+                       .dtype = piece.dtype,
+                       .bytes = [&memory, data = piece.data](int64_t offset, int64_t bytes) {
+                         return memory.read(data + offset, bytes);
+                       }};
   const CanonicalRange& range = piece.range;
   if (piece.kind != StateKind::weight) {
     // A shard's border may cut a row: state is stored without dimensions.
@@ -74,13 +91,13 @@ HostTensor host_tensor(const LocalPiece& piece) {
 
 /// Writes this rank's file, if it has anything to write, and describes it.
 ManifestEntry write_rank_file(const fs::path& folder, const std::string& name,
-                              const std::vector<LocalPiece>& pieces) {
+                              const std::vector<LocalPiece>& pieces, RankMemory& memory) {
   ManifestEntry entry;
   if (pieces.empty()) return entry;
-  std::vector<HostTensor> tensors;
+  std::vector<TensorToWrite> tensors;
   for (const LocalPiece& piece : pieces) {
-    check_finite(piece);
-    tensors.push_back(host_tensor(piece));
+    check_finite(piece, memory);
+    tensors.push_back(tensor_to_write(piece, memory));
   }
   const WrittenTensorFile written = write_tensor_file(folder / name, tensors);
   entry.files[name] = {.size = written.size, .header_hash = written.header_hash};
@@ -136,7 +153,8 @@ int64_t save_checkpoint(const std::string& folder, const CheckpointState& state,
   int64_t bytes = 0;
   const std::vector<std::string> entries = on_all_ranks(control, ExitCode::io, [&] {
     const std::string name = fmt::format("rank-{:05}.safetensors", control.rank());
-    const ManifestEntry entry = write_rank_file(temporary, name, pieces_to_write(tensors));
+    RankMemory memory(tensors);
+    const ManifestEntry entry = write_rank_file(temporary, name, pieces_to_write(tensors), memory);
     for (const auto& [file_name, file] : entry.files) bytes += file.size;
     return manifest_entry_text(entry);
   });

@@ -24,8 +24,9 @@ struct CheckpointState {
   int dp = 1, tp = 1, pp = 1;
 };
 
-/// The tensors of one rank that make up a checkpoint, in host memory. Who writes what must come to
-/// each element once: a save in which two ranks write the same, or nobody, fails.
+/// The tensors of one rank that make up a checkpoint, in host memory or on the stream's device. Who
+/// writes what must come to each element once: a save in which two ranks write the same, or nobody,
+/// fails.
 struct CheckpointTensors {
   const ParamLayout* layout = nullptr;
   int shard_rank = 0;             // which shard of the optimizer state this rank holds
@@ -36,6 +37,7 @@ struct CheckpointTensors {
   Tensor master;                  // [shard_size] main type
   Tensor exp_avg;                 // [shard_size]
   Tensor exp_avg_sq;              // [shard_size]
+  Stream* stream = nullptr;       // in whose order the tensors are read and written; null: the host
 };
 
 /// weights_only: weights and master, which is made from the weights where the checkpoint has none;

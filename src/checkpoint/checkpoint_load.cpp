@@ -1,7 +1,6 @@
 // Loading, on any grid: each rank works out which stored pieces overlap what it holds, reads those
 // pieces whole, because the hash covers them whole, and copies what they share.
 #include <algorithm>
-#include <cstring>
 #include <filesystem>
 #include <map>
 
@@ -10,8 +9,10 @@
 #include "checkpoint/iteration_folder.h"
 #include "checkpoint/manifest.h"
 #include "checkpoint/pieces.h"
+#include "checkpoint/rank_memory.h"
 #include "checkpoint/strict_json.h"
 #include "checkpoint/tensor_file.h"
+#include "kernels/elementwise.h"
 
 namespace swallow {
 
@@ -97,7 +98,7 @@ void check_agreement(const Manifest& manifest, const std::vector<std::string>& r
   }
 }
 
-void read_piece(const TensorFile& file, const PieceRead& read) {
+void read_piece(const TensorFile& file, const PieceRead& read, RankMemory& memory) {
   const StoredPiece& stored = *read.stored;
   const FileTensor& tensor = file.at(stored.key);
   const int64_t element = size_of(stored.dtype);
@@ -109,8 +110,8 @@ void read_piece(const TensorFile& file, const PieceRead& read) {
     part.begin += offset / element;
     part.end = part.begin + static_cast<int64_t>(bytes.size()) / element;
     for (const OverlapRun& run : overlap_runs(part, read.local.range))
-      std::memcpy(read.local.data + run.destination * element, bytes.data() + run.source * element,
-                  static_cast<size_t>(run.count * element));
+      memory.write(read.local.data + run.destination * element, bytes.data() + run.source * element,
+                   run.count * element);
   });
   if (hash != stored.hash)
     throw CheckpointError("{}: tensor {}, bytes {} to {}: XXH3-128 is {}, the manifest says {}",
@@ -118,7 +119,8 @@ void read_piece(const TensorFile& file, const PieceRead& read) {
                           tensor.offset + tensor.bytes, hash, stored.hash);
 }
 
-void read_pieces(const fs::path& folder, const Manifest& manifest, const LoadPlan& plan) {
+void read_pieces(const fs::path& folder, const Manifest& manifest, const LoadPlan& plan,
+                 RankMemory& memory) {
   for (const auto& [name, reads] : plan) {
     const StoredFile& stored = manifest.files.at(name);
     const fs::path path = folder / name;
@@ -129,33 +131,24 @@ void read_pieces(const fs::path& folder, const Manifest& manifest, const LoadPla
     if (file.header().hash != stored.header_hash)
       throw CheckpointError("{}: XXH3-128 of the header is {}, the manifest says {}", path.string(),
                             file.header().hash, stored.header_hash);
-    for (const PieceRead& read : reads) read_piece(file, read);
+    for (const PieceRead& read : reads) read_piece(file, read, memory);
   }
 }
 
-void zero(const Tensor& tensor) {
-  std::memset(tensor.data, 0, static_cast<size_t>(tensor.bytes()));
-}
-
 /// What load_checkpoint() overwrites becomes zero, so that padding has one value.
-void clear(const CheckpointTensors& tensors, LoadScope scope) {
-  zero(tensors.params);
-  zero(tensors.master);
+void clear(const CheckpointTensors& tensors, LoadScope scope, Stream& stream) {
+  zero(stream, tensors.params);
+  zero(stream, tensors.master);
   if (scope == LoadScope::weights_only) return;
-  zero(tensors.exp_avg);
-  zero(tensors.exp_avg_sq);
+  zero(stream, tensors.exp_avg);
+  zero(stream, tensors.exp_avg_sq);
 }
 
 /// The master copy of a checkpoint that has none: the weights themselves.
-void master_from_params(const CheckpointTensors& tensors) {
-  visit_dtype(tensors.params.dtype, [&]<class T>(std::type_identity<T>) {
-    using Main = Accumulate<T>;
-    const T* params = tensors.params.as<T>();
-    Main* master = tensors.master.as<Main>();
-    for (const ShardPiece& piece : tensors.layout->pieces(tensors.shard_rank))
-      for (int64_t i = 0; i < piece.size(); ++i)
-        master[piece.shard + i] = convert<Main>(params[piece.flat + i]);
-  });
+void master_from_params(const CheckpointTensors& tensors, Stream& stream) {
+  for (const ShardPiece& piece : tensors.layout->pieces(tensors.shard_rank))
+    launch(stream, Cast{.x = tensors.params.rows(piece.flat, piece.flat + piece.size()),
+                        .y = tensors.master.rows(piece.shard, piece.shard + piece.size())});
 }
 
 }  // namespace
@@ -175,9 +168,11 @@ CheckpointState load_checkpoint(const std::string& folder, int64_t iteration, Lo
   });
   check_agreement(manifest, reports, (path / kManifestName).string());
   on_all_ranks(control, ExitCode::checkpoint, [&] {
-    clear(tensors, scope);
-    read_pieces(path, manifest, plan);
-    if (!has_kind(manifest, StateKind::master)) master_from_params(tensors);
+    RankMemory memory(tensors);
+    clear(tensors, scope, memory.stream());
+    read_pieces(path, manifest, plan, memory);
+    if (!has_kind(manifest, StateKind::master)) master_from_params(tensors, memory.stream());
+    memory.stream().synchronize();
     return std::string();
   });
   return manifest.state;

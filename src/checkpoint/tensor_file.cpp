@@ -104,11 +104,11 @@ std::span<const std::byte> header_text(std::span<const std::byte> text, const st
 }
 
 /// The header of a new file, padded so that the tensors begin at a multiple of 8 bytes.
-std::string header_bytes(std::span<const HostTensor> tensors, int64_t* data_bytes) {
+std::string header_bytes(std::span<const TensorToWrite> tensors, int64_t* data_bytes) {
   nlohmann::ordered_json header;
   header["__metadata__"] = {{"format", "pt"}};  // what `transformers` asks for
   int64_t offset = 0;
-  for (const HostTensor& tensor : tensors) {
+  for (const TensorToWrite& tensor : tensors) {
     const auto bytes = checked_bytes(tensor.shape, size_of(tensor.dtype));
     SWALLOW_CHECK(bytes && !header.contains(tensor.name), "bad tensor {}", tensor.name);
     header[tensor.name] = {{"dtype", file_dtype(tensor.dtype)},
@@ -215,7 +215,7 @@ std::string TensorFile::read(
 }
 
 WrittenTensorFile write_tensor_file(const std::filesystem::path& path,
-                                    std::span<const HostTensor> tensors) {
+                                    std::span<const TensorToWrite> tensors) {
   int64_t data_bytes = 0;
   const std::string header = header_bytes(tensors, &data_bytes);
   auto offset = static_cast<int64_t>(header.size());
@@ -224,12 +224,11 @@ WrittenTensorFile write_tensor_file(const std::filesystem::path& path,
   File file = File::create(path);
   file.reserve(written.size);
   file.write(std::as_bytes(std::span(header)), 0);
-  for (const HostTensor& tensor : tensors) {
-    const auto* data = static_cast<const std::byte*>(tensor.data);
+  for (const TensorToWrite& tensor : tensors) {
     const int64_t bytes = checked_bytes(tensor.shape, size_of(tensor.dtype)).value();
     ContentHash hash;
     for (int64_t begin = 0; begin < bytes; begin += kFileChunk) {
-      const std::span part(data + begin, static_cast<size_t>(std::min(kFileChunk, bytes - begin)));
+      const std::span part = tensor.bytes(begin, std::min(kFileChunk, bytes - begin));
       hash.update(part);  // while the chunk is in the cache
       file.write(part, offset + begin);
     }

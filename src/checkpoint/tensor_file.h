@@ -69,12 +69,13 @@ class TensorFile {
   TensorFileHeader header_;
 };
 
-/// A tensor to be written, in host memory.
-struct HostTensor {
+/// A tensor to be written.
+struct TensorToWrite {
   std::string name;
   DType dtype = DType::f32;
   std::vector<int64_t> shape;
-  const void* data = nullptr;
+  /// At most kFileChunk of its bytes from `offset` on, valid until the next call.
+  std::function<std::span<const std::byte>(int64_t offset, int64_t bytes)> bytes;
 };
 
 /// What a written file must hold when it is read again.
@@ -87,6 +88,6 @@ struct WrittenTensorFile {
 /// Writes a new file, reserving its space first; it is on the disk when the call returns. Give
 /// wider types first, so that every tensor is aligned to its type. Throws IoError.
 WrittenTensorFile write_tensor_file(const std::filesystem::path& path,
-                                    std::span<const HostTensor> tensors);
+                                    std::span<const TensorToWrite> tensors);
 
 }  // namespace swallow

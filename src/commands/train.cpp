@@ -89,17 +89,17 @@ std::string settings_table(const ParsedCommandLine& parsed) {
 }
 
 void print_start(const ParsedCommandLine& parsed, const RunShape& run, const World& world,
-                 const HostMap& hosts, const LaunchEnvironment& environment, int num_threads,
+                 const HostMap& hosts, const LaunchEnvironment& environment, const Stream& stream,
                  const Datasets& datasets) {
   const RunConfig& config = parsed.config;
   const int64_t parameters = parameter_count(model_size(config.model, run));
   std::cout << version_text() << "\n"
             << fmt::format("{:.1f} M parameters; {} ranks from {}; {} threads a rank\n\n",
                            static_cast<double>(parameters) / 1e6, run.world_size,
-                           environment.source, num_threads)
+                           environment.source, stream.num_threads())
             << settings_table(parsed) << "\n"
             << grid_tables(config, run, world.grid, hosts) << "\n"
-            << memory_table(config, run, num_threads) << "\n"
+            << memory_table(config, run, stream.device(), stream.num_threads()) << "\n"
             << data_table(datasets) << std::endl;
 }
 
@@ -154,7 +154,7 @@ int run_train(const ParsedCommandLine& parsed, const std::vector<std::string>& a
   spdlog::logger log = make_log({.rank = environment.rank, .world_size = environment.world_size});
   std::unique_ptr<MetricsLog> metrics;
   if (environment.rank == 0) {
-    print_start(parsed, run, *world, meeting.hosts, environment, num_threads, datasets);
+    print_start(parsed, run, *world, meeting.hosts, environment, stream, datasets);
     metrics = make_metrics(config, run);
   }
   Trainer trainer({config, run, *world, stream, datasets, signals, log, metrics.get()});

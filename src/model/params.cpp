@@ -87,13 +87,16 @@ void fill_param(const ParamSpec& spec, const Tensor& tensor, uint64_t seed) {
     const uint64_t stream = stream_of(part.name);
     const int64_t stride = part.shape.rank() == 2 ? part.shape[1] : 1;
     T* out = data + part.local_row * part.columns();
-    for (int64_t row = part.row_begin; row < part.row_end; ++row)
+#pragma omp parallel for  // elements are independent
+    for (int64_t row = part.row_begin; row < part.row_end; ++row) {
+      T* to = out + (row - part.row_begin) * part.columns();
       for (int64_t column = part.column_begin; column < part.column_end; ++column)
-        *out++ = convert<T>(
+        *to++ = convert<T>(
             spec.init == Init::one
                 ? 1.0
                 : spec.init_std *
                       philox_normal(seed, stream, static_cast<uint64_t>(row * stride + column)));
+    }
   }
 }
 
@@ -111,6 +114,14 @@ std::vector<ParamSpec> param_specs(const ModelShapes& m) {
     append_block_matrices(m, layer_prefix(layer), specs);
   if (m.has_head) specs.push_back(vocab_spec(m, "lm_head.weight"));
   return specs;
+}
+
+ParamOrder::ParamOrder(const ModelShapes& m) {
+  const auto layers = static_cast<size_t>(m.layers.size());
+  norms_end = 2 * layers + (m.has_head ? 1 : 0);
+  embedding_end = norms_end + (m.has_embedding ? 1 : 0);
+  head_begin = block_end(layers - 1);
+  end = head_begin + (m.has_head ? 1 : 0);
 }
 
 LlamaParams bind_params(const ModelShapes& m, std::span<const Tensor> tensors) {

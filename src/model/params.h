@@ -59,6 +59,31 @@ struct LlamaParams {
 /// weights first, so that sequence parallelism can sum their gradients in one call.
 std::vector<ParamSpec> param_specs(const ModelShapes& shapes);
 
+/// Where parameters stand in the order of param_specs(): the order in which a forward pass reads
+/// them, norm weights first. Each is the index behind the last one concerned.
+struct ParamOrder {
+  explicit ParamOrder(const ModelShapes& shapes);
+
+  size_t norms_end = 0;
+  size_t embedding_end = 0;  // = norms_end without an embedding
+  size_t head_begin = 0;     // = end without a head
+  size_t end = 0;
+  [[nodiscard]] size_t block_begin(size_t block) const { return embedding_end + 4 * block; }
+  [[nodiscard]] size_t block_end(size_t block) const { return block_begin(block + 1); }
+};
+
+/// Told by a stage how it uses its parameters, so that their communication can hide behind
+/// computation. Indices are those of param_specs().
+class ParamObserver {
+ public:
+  virtual ~ParamObserver() = default;
+  /// Work that is launched next reads parameters before `end`.
+  virtual void before_reading(size_t end) = 0;
+  /// The gradients of parameters from `begin` on are complete when the work launched so far is
+  /// done.
+  virtual void gradients_complete(size_t begin) = 0;
+};
+
 /// Names one tensor per spec, in the same order.
 LlamaParams bind_params(const ModelShapes& shapes, std::span<const Tensor> tensors);
 

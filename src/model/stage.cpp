@@ -12,27 +12,34 @@ namespace swallow {
 LlamaStage::LlamaStage(const ModelShapes& shapes, StageMemory memory, LlamaParams params,
                        LlamaParams gradients, Stream& stream, Communicator& tp)
     : shapes_(shapes),
+      order_(shapes),
       memory_(std::move(memory)),
       params_(std::move(params)),
       gradients_(std::move(gradients)),
       stream_(stream),
       tp_{stream, tp, shapes.sequence_parallel, memory_.work.gathered, memory_.work.partial},
       context_{shapes_, tp_, memory_.work, memory_.rope} {
-  fill_rope_table(memory_.rope, shapes_.rotary_base);
+  const Buffer host(Device{}, memory_.rope.bytes());
+  const Tensor table{host.data(), memory_.rope.dtype, memory_.rope.shape, Device{}};
+  fill_rope_table(table, shapes_.rotary_base);
+  copy(stream_, memory_.rope, table);
+  stream_.synchronize();
 }
 
 const SlotMemory& LlamaStage::slot(int64_t microbatch) const {
   return memory_.slots[static_cast<size_t>(microbatch) % memory_.slots.size()];
 }
 
-void LlamaStage::forward(int64_t microbatch) {
+void LlamaStage::forward(int64_t microbatch, ParamObserver& observer) {
   const SlotMemory& s = slot(microbatch);
+  observer.before_reading(order_.embedding_end);
   if (shapes_.has_embedding)
     vocab_parallel_embedding_forward(tp_, s.tokens, params_.embedding, s.input,
                                      shapes_.vocab_start());
   Tensor x = s.input;
   Tensor delta;
   for (size_t i = 0; i < s.blocks.size(); ++i) {
+    observer.before_reading(order_.block_end(i));
     block_forward(context_, params_.blocks[i], s.blocks[i], x, delta);
     x = s.blocks[i].x2;
     delta = memory_.work.delta;
@@ -40,25 +47,30 @@ void LlamaStage::forward(int64_t microbatch) {
   launch(stream_, Add{.a = x, .b = delta, .y = shapes_.has_head ? s.final_x : output(microbatch)});
 }
 
-void LlamaStage::backward(int64_t microbatch, double loss_scale) {
+void LlamaStage::backward(int64_t microbatch, double loss_scale, ParamObserver& observer) {
   const SlotMemory& s = slot(microbatch);
   const Tensor& dx = gradient(microbatch);
   if (shapes_.has_head) {
+    observer.before_reading(order_.end);
     head_forward(s);
     head_backward(s, dx, loss_scale);
+    observer.gradients_complete(order_.head_begin);
   }
   for (size_t i = s.blocks.size(); i-- > 0;) {
     block_recompute(context_, params_.blocks[i], s.blocks[i]);
     block_backward(context_, params_.blocks[i], gradients_.blocks[i], s.blocks[i], dx);
+    observer.gradients_complete(order_.block_begin(i));
   }
   if (shapes_.has_embedding)
     vocab_parallel_embedding_backward(tp_, s.tokens, dx, gradients_.embedding,
                                       shapes_.vocab_start());
 }
 
-void LlamaStage::evaluate(int64_t microbatch) {
-  forward(microbatch);
-  if (shapes_.has_head) head_forward(slot(microbatch));
+void LlamaStage::evaluate(int64_t microbatch, ParamObserver& observer) {
+  forward(microbatch, observer);
+  if (!shapes_.has_head) return;
+  observer.before_reading(order_.end);
+  head_forward(slot(microbatch));
 }
 
 VocabSlice LlamaStage::vocab_slice() const {
@@ -96,12 +108,6 @@ void LlamaStage::head_backward(const SlotMemory& s, const Tensor& dx, double los
                                   .rstd = w.final_rstd,
                                   .dx = dx.as_matrix(),
                                   .dweight = gradients_.final_norm});
-}
-
-double LlamaStage::take_loss_sum() {
-  stream_.synchronize();
-  double* loss = memory_.loss.as<double>();
-  return std::exchange(*loss, 0.0);
 }
 
 }  // namespace swallow

@@ -37,15 +37,18 @@ class LlamaStage {
 
   /// Tokens or input -> output. The last stage stops before the final norm: its head runs in
   /// backward(), where the logits are needed only once and no micro-batch has to keep them.
-  void forward(int64_t microbatch);
+  /// `observer` is told before parameters are read.
+  void forward(int64_t microbatch, ParamObserver& observer);
   /// gradient (of the output) -> gradient (of the input); adds to the parameters' gradients. The
   /// last stage computes loss and dlogits first; `loss_scale` is the factor of every token's loss.
-  void backward(int64_t microbatch, double loss_scale);
+  /// `observer` is told of gradients that no later work of this call adds to.
+  void backward(int64_t microbatch, double loss_scale, ParamObserver& observer);
   /// forward() and, on the last stage, the loss; for validation.
-  void evaluate(int64_t microbatch);
+  void evaluate(int64_t microbatch, ParamObserver& observer);
 
-  /// Sum of the token losses since the last call, [1] f64; zero except on the last stage.
-  double take_loss_sum();
+  /// Sum of the token losses since it was last set to zero, [1] f64 on the device; zero except on
+  /// the last stage.
+  [[nodiscard]] const Tensor& loss_sum() const noexcept { return memory_.loss; }
 
  private:
   [[nodiscard]] const SlotMemory& slot(int64_t microbatch) const;
@@ -54,6 +57,7 @@ class LlamaStage {
   [[nodiscard]] VocabSlice vocab_slice() const;
 
   ModelShapes shapes_;
+  ParamOrder order_;
   StageMemory memory_;
   LlamaParams params_;
   LlamaParams gradients_;

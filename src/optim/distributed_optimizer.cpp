@@ -1,7 +1,9 @@
 #include "optim/distributed_optimizer.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
+#include <span>
 
 #include "base/exact_sum.h"
 #include "kernels/adamw.h"
@@ -42,7 +44,12 @@ DistributedOptimizer::DistributedOptimizer(const ParamLayout& layout, OptimizerM
       sequence_parallel_(sequence_parallel),
       stream_(stream),
       world_(world),
-      pieces_(layout.pieces(shard_rank())) {
+      pieces_(layout.pieces(shard_rank())),
+      dp_stream_(stream.device(), stream.num_threads()),
+      produced_(stream.device()),
+      reduced_(stream.device()),
+      num_awaited_(layout.buckets().size()) {
+  for (size_t i = 0; i < layout.buckets().size(); ++i) gathered_.emplace_back(stream.device());
   SWALLOW_CHECK(layout.shards() == 1 || layout.shards() == world.dp->size(),
                 "{} shards for {} data-parallel ranks", layout.shards(), world.dp->size());
 }
@@ -59,6 +66,32 @@ void DistributedOptimizer::reset_master() {
 
 void DistributedOptimizer::zero_gradients() {
   zero(stream_, memory_.gradients);
+  num_unreduced_ = layout_.buckets().size();
+}
+
+void DistributedOptimizer::before_reading(size_t end) {
+  const int64_t flat_end = layout_.param(end - 1).end;
+  const std::vector<FlatRange>& buckets = layout_.buckets();
+  for (; num_awaited_ < buckets.size() && buckets[num_awaited_].begin < flat_end; ++num_awaited_)
+    stream_.wait(gathered_[num_awaited_]);
+}
+
+void DistributedOptimizer::gradients_complete(size_t begin) {
+  if (world_.dp->size() == 1) return;
+  const int64_t flat_begin = layout_.param(begin).begin;
+  const std::vector<FlatRange>& buckets = layout_.buckets();
+  if (num_unreduced_ == 0 || buckets[num_unreduced_ - 1].begin < flat_begin) return;
+  produced_.record(stream_);
+  dp_stream_.wait(produced_);
+  for (; num_unreduced_ > 0 && buckets[num_unreduced_ - 1].begin >= flat_begin; --num_unreduced_)
+    reduce_bucket(buckets[num_unreduced_ - 1]);
+}
+
+void DistributedOptimizer::reduce_bucket(const FlatRange& bucket) {
+  const Tensor whole = memory_.gradients.rows(bucket.begin, bucket.end);
+  if (layout_.shards() == 1) return world_.dp->all_reduce(dp_stream_, whole, ReduceOp::sum);
+  const FlatRange own = layout_.shard_of_bucket(bucket, shard_rank());
+  world_.dp->reduce_scatter(dp_stream_, memory_.gradients.rows(own.begin, own.end), whole);
 }
 
 void DistributedOptimizer::reduce_gradients() {
@@ -67,16 +100,9 @@ void DistributedOptimizer::reduce_gradients() {
   if (sequence_parallel_ && replicated.size() > 0)
     world_.tp->all_reduce(stream_, memory_.gradients.rows(replicated.begin, replicated.end),
                           ReduceOp::sum);
-  if (world_.dp->size() == 1) return;
-  for (const FlatRange& bucket : layout_.buckets()) {
-    const Tensor whole = memory_.gradients.rows(bucket.begin, bucket.end);
-    if (layout_.shards() == 1) {
-      world_.dp->all_reduce(stream_, whole, ReduceOp::sum);
-    } else {
-      const FlatRange own = layout_.shard_of_bucket(bucket, shard_rank());
-      world_.dp->reduce_scatter(stream_, memory_.gradients.rows(own.begin, own.end), whole);
-    }
-  }
+  gradients_complete(0);
+  reduced_.record(dp_stream_);
+  stream_.wait(reduced_);
 }
 
 bool DistributedOptimizer::counts_for_norm(const ShardPiece& piece) const {
@@ -91,40 +117,60 @@ NormAndVotes DistributedOptimizer::gradient_norm(bool vote) {
     if (counts_for_norm(piece))
       launch(stream_, SumSquares{.x = memory_.gradients.rows(piece.flat, piece.flat + piece.size()),
                                  .sum = sum});
+  // Carries go by way of the host: the sum over ranks must not overflow a limb.
+  std::array<int64_t, ExactSum::kLimbs + 1> limbs{};
+  const Tensor host = host_view(std::span(limbs));
+  copy(stream_, host, memory_.norm_sum);
   stream_.synchronize();
-  auto* limbs = memory_.norm_sum.as<int64_t>();
-  ExactSum::normalise(limbs);
-  limbs[ExactSum::kLimbs] = vote ? 1 : 0;
+  ExactSum::normalise(limbs.data());
+  limbs.back() = vote ? 1 : 0;
+  copy(stream_, memory_.norm_sum, host);
   world_.all_reduce_world(stream_, memory_.norm_sum, ReduceOp::sum);
+  copy(stream_, host, memory_.norm_sum);
   stream_.synchronize();
-  return {std::sqrt(ExactSum::value(limbs)), limbs[ExactSum::kLimbs]};
+  return {std::sqrt(ExactSum::value(limbs.data())), limbs.back()};
 }
 
 void DistributedOptimizer::step(double lr, double grad_scale, int64_t step) {
-  for (const ShardPiece& piece : pieces_) {
-    const bool decays = layout_.specs()[static_cast<size_t>(piece.param)].weight_decay;
-    const auto shard = [&](const Tensor& t) {
-      return t.rows(piece.shard, piece.shard + piece.size());
-    };
-    launch(stream_, AdamW{.grad = memory_.gradients.rows(piece.flat, piece.flat + piece.size()),
-                          .master = shard(memory_.master),
-                          .exp_avg = shard(memory_.exp_avg),
-                          .exp_avg_sq = shard(memory_.exp_avg_sq),
-                          .param = memory_.params.rows(piece.flat, piece.flat + piece.size()),
-                          .lr = lr,
-                          .beta1 = config_.adam_beta1,
-                          .beta2 = config_.adam_beta2,
-                          .eps = config_.adam_eps,
-                          .weight_decay = decays ? config_.weight_decay : 0.0,
-                          .grad_scale = grad_scale,
-                          .step = step});
+  const std::vector<FlatRange>& buckets = layout_.buckets();
+  size_t next_piece = 0;  // both run through the flat buffer in order
+  for (size_t bucket = 0; bucket < buckets.size(); ++bucket) {
+    for (; next_piece < pieces_.size() && pieces_[next_piece].flat < buckets[bucket].end;
+         ++next_piece)
+      update(pieces_[next_piece], lr, grad_scale, step);
+    if (layout_.shards() > 1) gather_bucket(bucket);
   }
-  if (layout_.shards() == 1) return;
-  for (const FlatRange& bucket : layout_.buckets()) {
-    const FlatRange own = layout_.shard_of_bucket(bucket, shard_rank());
-    world_.dp->all_gather(stream_, memory_.params.rows(bucket.begin, bucket.end),
-                          memory_.params.rows(own.begin, own.end));
-  }
+  num_awaited_ = layout_.shards() > 1 ? 0 : buckets.size();
+}
+
+void DistributedOptimizer::update(const ShardPiece& piece, double lr, double grad_scale,
+                                  int64_t step) {
+  const bool decays = layout_.specs()[static_cast<size_t>(piece.param)].weight_decay;
+  const auto shard = [&](const Tensor& t) {
+    return t.rows(piece.shard, piece.shard + piece.size());
+  };
+  launch(stream_, AdamW{.grad = memory_.gradients.rows(piece.flat, piece.flat + piece.size()),
+                        .master = shard(memory_.master),
+                        .exp_avg = shard(memory_.exp_avg),
+                        .exp_avg_sq = shard(memory_.exp_avg_sq),
+                        .param = memory_.params.rows(piece.flat, piece.flat + piece.size()),
+                        .lr = lr,
+                        .beta1 = config_.adam_beta1,
+                        .beta2 = config_.adam_beta2,
+                        .eps = config_.adam_eps,
+                        .weight_decay = decays ? config_.weight_decay : 0.0,
+                        .grad_scale = grad_scale,
+                        .step = step});
+}
+
+void DistributedOptimizer::gather_bucket(size_t bucket) {
+  const FlatRange& whole = layout_.buckets()[bucket];
+  const FlatRange own = layout_.shard_of_bucket(whole, shard_rank());
+  produced_.record(stream_);
+  dp_stream_.wait(produced_);
+  world_.dp->all_gather(dp_stream_, memory_.params.rows(whole.begin, whole.end),
+                        memory_.params.rows(own.begin, own.end));
+  gathered_[bucket].record(dp_stream_);
 }
 
 double clip_factor(double norm, double clip) {

@@ -35,8 +35,11 @@ struct NormAndVotes {
   int64_t votes = 0;  // ranks that voted
 };
 
-/// What of the training step goes on between the pipeline and the next forward pass.
-class DistributedOptimizer {
+/// What of the training step goes on between the pipeline and the next forward pass. As the
+/// observer of the stage it hides its communication: a bucket of gradients is reduced as soon as it
+/// is complete, behind the rest of the last backward pass, and a bucket of parameters is gathered
+/// behind the layers before it in the next forward pass.
+class DistributedOptimizer final : public ParamObserver {
  public:
   /// layout.shards() is the data-parallel size or 1. All arguments outlive the optimizer.
   DistributedOptimizer(const ParamLayout& layout, OptimizerMemory memory,
@@ -50,20 +53,27 @@ class DistributedOptimizer {
   /// Master weights from the parameters, after these were initialised.
   void reset_master();
   void zero_gradients();
-  /// Sums gradients: those of norm weights over the tensor-parallel group under sequence
-  /// parallelism, then all over the data-parallel group. Afterwards a rank holds the sums of its
-  /// shard.
+  /// Waits, on the stream, for the parameters that are still being gathered.
+  void before_reading(size_t end) override;
+  /// Starts to sum the buckets that are complete over the data-parallel group.
+  void gradients_complete(size_t begin) override;
+  /// Sums what is left: the gradients of norm weights, first over the tensor-parallel group under
+  /// sequence parallelism, then over the data-parallel group. Work launched afterwards on the
+  /// stream sees the sums of this rank's shard.
   void reduce_gradients();
   /// Euclidean norm of the whole model's gradient, the same bits on every rank. Parameters that
   /// several ranks hold are counted once. The reduction also counts the ranks with `vote`: how all
   /// agree on stopping without a message of its own.
   NormAndVotes gradient_norm(bool vote);
-  /// One AdamW step with `grad_scale` as clip factor, then the parameters of all shards are
-  /// gathered. `step` counts updates from 1.
+  /// One AdamW step with `grad_scale` as clip factor; then the parameters of all shards are
+  /// gathered while the caller goes on (see before_reading). `step` counts updates from 1.
   void step(double lr, double grad_scale, int64_t step);
 
  private:
   [[nodiscard]] bool counts_for_norm(const ShardPiece& piece) const;
+  void reduce_bucket(const FlatRange& bucket);
+  void update(const ShardPiece& piece, double lr, double grad_scale, int64_t step);
+  void gather_bucket(size_t bucket);
 
   const ParamLayout& layout_;
   OptimizerMemory memory_;
@@ -72,6 +82,12 @@ class DistributedOptimizer {
   Stream& stream_;
   const World& world_;
   std::vector<ShardPiece> pieces_;
+  Stream dp_stream_;             // collectives over the data-parallel group
+  Event produced_;               // what a collective must wait for
+  Event reduced_;                // after the last reduction
+  std::vector<Event> gathered_;  // by bucket
+  size_t num_unreduced_ = 0;     // buckets, from the first, whose reduction has not begun
+  size_t num_awaited_ = 0;       // buckets, from the first, whose gathering the stream waits for
 };
 
 /// The factor that brings a gradient of norm `norm` to at most `clip` (0: no clipping), as

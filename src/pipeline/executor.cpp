@@ -2,28 +2,70 @@
 
 namespace swallow {
 
-PipelineExecutor::PipelineExecutor(LlamaStage& stage, Stream& stream, Communicator& pp)
-    : stage_(stage), stream_(stream), pp_(pp) {
-  pending_.reserve(4);  // two messages each way is the most that a schedule groups
+namespace {
+
+/// As many micro-batches as the host may be ahead of a GPU.
+constexpr int kStaged = 4;
+
+/// A stage tells of complete gradients in every micro-batch; only the last one's are the sums.
+class ReadingOnly final : public ParamObserver {
+ public:
+  explicit ReadingOnly(ParamObserver& observer) : observer_(observer) {}
+  void before_reading(size_t end) override { observer_.before_reading(end); }
+  void gradients_complete(size_t) override {}
+
+ private:
+  ParamObserver& observer_;
+};
+
+HostBuffer staging_for(const Tensor& tensor) {
+  return tensor ? HostBuffer(tensor.device, tensor.bytes()) : HostBuffer();
 }
 
-void PipelineExecutor::run(const Schedule& schedule, const LoadMicrobatch& load,
-                           double loss_scale) {
+Tensor on_host(const HostBuffer& buffer, const Tensor& tensor) {
+  return tensor ? Tensor{buffer.data(), tensor.dtype, tensor.shape, Device{}} : Tensor{};
+}
+
+}  // namespace
+
+PipelineExecutor::PipelineExecutor(LlamaStage& stage, Stream& stream, Communicator& pp)
+    : stage_(stage),
+      stream_(stream),
+      pp_(pp),
+      pp_stream_(stream.device(), stream.num_threads()),
+      computed_(stream.device()),
+      transferred_(stream.device()),
+      sent_{{{Event(stream.device()), Event(stream.device())},
+             {Event(stream.device()), Event(stream.device())}}} {
+  pending_.reserve(4);  // two messages each way is the most that a schedule groups
+  if (stream.device().kind == DeviceKind::cpu) return;
+  for (int i = 0; i < kStaged; ++i)
+    staging_.push_back(
+        {staging_for(stage.tokens(0)), staging_for(stage.targets(0)), Event(stream.device())});
+}
+
+void PipelineExecutor::run(const Schedule& schedule, const LoadMicrobatch& load, double loss_scale,
+                           ParamObserver& observer) {
   SWALLOW_CHECK(schedule.num_slots <= stage_.num_slots(),
                 "the schedule holds {} micro-batches, the stage has memory for {}",
                 schedule.num_slots, stage_.num_slots());
+  ReadingOnly reading(observer);
   for (const Step& step : schedule.steps) {
+    const bool last = step.microbatch == schedule.num_microbatches - 1;
     switch (step.kind) {
       case Step::Kind::forward:
-        load(step.microbatch, stage_.tokens(step.microbatch), stage_.targets(step.microbatch));
-        stage_.forward(step.microbatch);
+        load_microbatch(step.microbatch, load);
+        stream_.wait(sent(activation, step.microbatch));
+        stage_.forward(step.microbatch, observer);
         break;
       case Step::Kind::backward:
-        stage_.backward(step.microbatch, loss_scale);
+        stream_.wait(sent(gradient, step.microbatch));
+        stage_.backward(step.microbatch, loss_scale, last ? observer : reading);
         break;
       case Step::Kind::evaluate:
-        load(step.microbatch, stage_.tokens(step.microbatch), stage_.targets(step.microbatch));
-        stage_.evaluate(step.microbatch);
+        load_microbatch(step.microbatch, load);
+        stream_.wait(sent(activation, step.microbatch));
+        stage_.evaluate(step.microbatch, observer);
         break;
       case Step::Kind::exchange:
         exchange(step.transfers);
@@ -32,10 +74,38 @@ void PipelineExecutor::run(const Schedule& schedule, const LoadMicrobatch& load,
   }
 }
 
+void PipelineExecutor::load_microbatch(int64_t microbatch, const LoadMicrobatch& load) {
+  const Tensor& tokens = stage_.tokens(microbatch);
+  const Tensor& targets = stage_.targets(microbatch);
+  if (staging_.empty()) return load(microbatch, tokens, targets);
+  Staging& staging = staging_[static_cast<size_t>(num_loaded_++ % kStaged)];
+  staging.copied.synchronize();
+  const Tensor host_tokens = on_host(staging.tokens, tokens);
+  const Tensor host_targets = on_host(staging.targets, targets);
+  load(microbatch, host_tokens, host_targets);
+  if (tokens) copy(stream_, tokens, host_tokens);
+  if (targets) copy(stream_, targets, host_targets);
+  staging.copied.record(stream_);
+}
+
 void PipelineExecutor::exchange(const std::vector<StageTransfer>& transfers) {
   pending_.clear();
   for (const StageTransfer& transfer : transfers) pending_.push_back(transfer_of(transfer));
-  pp_.exchange(stream_, pending_);
+  computed_.record(stream_);
+  pp_stream_.wait(computed_);
+  pp_.exchange(pp_stream_, pending_);
+  bool receives = false;
+  for (const StageTransfer& transfer : transfers) {
+    if (transfer.kind == StageTransfer::Kind::send_activation)
+      sent(activation, transfer.microbatch).record(pp_stream_);
+    else if (transfer.kind == StageTransfer::Kind::send_gradient)
+      sent(gradient, transfer.microbatch).record(pp_stream_);
+    else
+      receives = true;
+  }
+  if (!receives) return;
+  transferred_.record(pp_stream_);
+  stream_.wait(transferred_);
 }
 
 Transfer PipelineExecutor::transfer_of(const StageTransfer& transfer) const {

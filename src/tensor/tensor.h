@@ -67,8 +67,8 @@ struct Tensor {
 [[nodiscard]] std::string to_string(const Tensor& tensor);
 
 /// Host memory as a tensor [n], for copies to and from a device.
-template <class T>
-[[nodiscard]] Tensor host_view(std::span<T> elements) {
+template <class T, size_t kExtent>
+[[nodiscard]] Tensor host_view(std::span<T, kExtent> elements) {
   return {const_cast<std::remove_const_t<T>*>(elements.data()),
           kDTypeOf<std::remove_const_t<T>>,
           {static_cast<int64_t>(elements.size())},

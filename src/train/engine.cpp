@@ -1,6 +1,7 @@
 #include "train/engine.h"
 
 #include <cmath>
+#include <span>
 
 #include "base/math.h"
 
@@ -30,8 +31,9 @@ EngineMemory take_engine_memory(const ParamLayout& layout, const ModelShapes& sh
           arena.take("scratch", DType::f64, {1})};
 }
 
-Ledger plan(const ParamLayout& layout, const ModelShapes& shapes, int num_slots, int num_threads) {
-  Arena arena = Arena::plan(Device{});
+Ledger plan(const ParamLayout& layout, const ModelShapes& shapes, int num_slots, Device device,
+            int num_threads) {
+  Arena arena = Arena::plan(device);
   take_engine_memory(layout, shapes, num_slots, num_threads, arena);
   return arena.ledger();
 }
@@ -48,7 +50,8 @@ TrainingEngine::TrainingEngine(const RunConfig& config, const RunShape& run, Str
       layout_(make_layout(config, run, shapes_)),
       schedule_(make_schedule(config, run, world.at.pp)),
       lr_(make_lr_schedule(config.optimizer, run)),
-      arena_(stream.device(), plan(layout_, shapes_, schedule_.num_slots, stream.num_threads())),
+      arena_(stream.device(),
+             plan(layout_, shapes_, schedule_.num_slots, stream.device(), stream.num_threads())),
       memory_(
           take_engine_memory(layout_, shapes_, schedule_.num_slots, stream.num_threads(), arena_)),
       stage_(shapes_, memory_.stage,
@@ -63,8 +66,13 @@ TrainingEngine::TrainingEngine(const RunConfig& config, const RunShape& run, Str
 
 void TrainingEngine::initialise() {
   const auto views = param_views(layout_, memory_.optimizer.params);
-  for (size_t i = 0; i < views.size(); ++i)
-    init_param(layout_.specs()[i], views[i], static_cast<uint64_t>(config_.training.seed));
+  for (size_t i = 0; i < views.size(); ++i) {
+    const Buffer host(Device{}, views[i].bytes());
+    const Tensor values{host.data(), views[i].dtype, views[i].shape, Device{}};
+    init_param(layout_.specs()[i], values, static_cast<uint64_t>(config_.training.seed));
+    copy(stream_, views[i], values);
+    stream_.synchronize();
+  }
   optimizer_.reset_master();
 }
 
@@ -73,7 +81,7 @@ StepResult TrainingEngine::train_step(const LoadMicrobatch& load, int64_t steps_
   const int64_t num_tokens = config_.training.global_batch_size * shapes_.sequence;
   optimizer_.zero_gradients();
   // The one place where the mean over tokens enters the gradients.
-  executor_.run(schedule_, load, 1.0 / static_cast<double>(num_tokens));
+  executor_.run(schedule_, load, 1.0 / static_cast<double>(num_tokens), optimizer_);
   optimizer_.reduce_gradients();
 
   StepResult result;
@@ -90,21 +98,24 @@ StepResult TrainingEngine::train_step(const LoadMicrobatch& load, int64_t steps_
 }
 
 double TrainingEngine::evaluate(const LoadMicrobatch& load, int64_t num_microbatches) {
-  executor_.run(forward_only(world_.at.pp, run_.pp, num_microbatches), load, 1.0);
+  executor_.run(forward_only(world_.at.pp, run_.pp, num_microbatches), load, 1.0, optimizer_);
   return reduce_loss(num_microbatches * run_.dp * shapes_.batch * shapes_.sequence);
 }
 
 double TrainingEngine::reduce_loss(int64_t num_tokens) {
-  double* loss = memory_.loss.as<double>();
-  *loss = stage_.take_loss_sum();
+  copy(stream_, memory_.loss, stage_.loss_sum());
+  zero(stream_, stage_.loss_sum());
   // Only the last stage has losses; it sums them over the data-parallel group and tells the others.
   if (shapes_.has_head) world_.dp->all_reduce(stream_, memory_.loss, ReduceOp::sum);
   world_.pp->broadcast(stream_, memory_.loss, run_.pp - 1);
+  double loss = 0;
+  copy(stream_, host_view(std::span(&loss, 1)), memory_.loss);
   stream_.synchronize();
-  return *loss / static_cast<double>(num_tokens);
+  return loss / static_cast<double>(num_tokens);
 }
 
-CheckpointTensors TrainingEngine::checkpoint_tensors() const {
+CheckpointTensors TrainingEngine::checkpoint_tensors() {
+  optimizer_.before_reading(layout_.specs().size());
   const OptimizerMemory& m = memory_.optimizer;
   return {.layout = &layout_,
           .shard_rank = optimizer_.shard_rank(),
@@ -114,14 +125,15 @@ CheckpointTensors TrainingEngine::checkpoint_tensors() const {
           .params = m.params,
           .master = m.master,
           .exp_avg = m.exp_avg,
-          .exp_avg_sq = m.exp_avg_sq};
+          .exp_avg_sq = m.exp_avg_sq,
+          .stream = &stream_};
 }
 
-Ledger plan_memory(const RunConfig& config, const RunShape& run, GridCoordinate at,
+Ledger plan_memory(const RunConfig& config, const RunShape& run, GridCoordinate at, Device device,
                    int num_threads) {
   const ModelShapes shapes = make_shapes(config, run, at);
   return plan(make_layout(config, run, shapes), shapes, make_schedule(config, run, at.pp).num_slots,
-              num_threads);
+              device, num_threads);
 }
 
 }  // namespace swallow

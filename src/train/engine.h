@@ -50,8 +50,8 @@ class TrainingEngine {
   /// Mean loss over `num_microbatches` per data-parallel rank. Collective.
   double evaluate(const LoadMicrobatch& load, int64_t num_microbatches);
 
-  /// What a checkpoint of this rank holds.
-  [[nodiscard]] CheckpointTensors checkpoint_tensors() const;
+  /// What a checkpoint of this rank holds; the stream has waited for all parameters.
+  [[nodiscard]] CheckpointTensors checkpoint_tensors();
   /// To be called after weights alone were loaded.
   void reset_master() { optimizer_.reset_master(); }
 
@@ -78,8 +78,9 @@ class TrainingEngine {
   DistributedOptimizer optimizer_;
 };
 
-/// The bytes, by category, that an engine with these settings would allocate; nothing is allocated.
-Ledger plan_memory(const RunConfig& config, const RunShape& run, GridCoordinate at,
+/// The bytes, by category, that an engine with these settings would allocate on `device`; nothing
+/// is allocated, and the device need not exist.
+Ledger plan_memory(const RunConfig& config, const RunShape& run, GridCoordinate at, Device device,
                    int num_threads);
 
 }  // namespace swallow

@@ -93,10 +93,11 @@ std::string grid_tables(const RunConfig& config, const RunShape& run, const Proc
   return text;
 }
 
-std::string memory_table(const RunConfig& config, const RunShape& run, int num_threads) {
+std::string memory_table(const RunConfig& config, const RunShape& run, Device device,
+                         int num_threads) {
   TextTable table{.title = "Planned memory of a rank, MiB", .header = {"stage"}};
   for (int stage = 0; stage < run.pp; ++stage) {
-    const Ledger ledger = plan_memory(config, run, {.pp = stage}, num_threads);
+    const Ledger ledger = plan_memory(config, run, {.pp = stage}, device, num_threads);
     std::vector<std::string> row = {std::to_string(stage)};
     for (const auto& [category, bytes] : ledger.rows()) {
       auto column = std::find(table.header.begin(), table.header.end(), category);

@@ -6,6 +6,7 @@
 #include "config/run_config.h"
 #include "config/run_shape.h"
 #include "data/datasets.h"
+#include "device/device.h"
 #include "launch/host_map.h"
 #include "launch/process_grid.h"
 
@@ -17,7 +18,8 @@ std::string grid_tables(const RunConfig& config, const RunShape& run, const Proc
                         const HostMap& hosts);
 
 /// Planned bytes by category of one rank of each pipeline stage, from the plan that is allocated.
-std::string memory_table(const RunConfig& config, const RunShape& run, int num_threads);
+std::string memory_table(const RunConfig& config, const RunShape& run, Device device,
+                         int num_threads);
 
 std::string data_table(const Datasets& datasets);
 

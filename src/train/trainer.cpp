@@ -3,6 +3,7 @@
 #include <spdlog/logger.h>
 
 #include <chrono>
+#include <span>
 
 #include "checkpoint/checkpoint.h"
 #include "config/config_json.h"
@@ -53,7 +54,7 @@ Trainer::Trainer(const TrainerContext& context)
       train_data_(make_loader(c_, c_.datasets.train.get())),
       valid_data_(make_loader(c_, c_.datasets.valid.get())),
       data_options_(data_options(c_.config)),
-      peak_memory_(Device{}, sizeof(int64_t)) {}
+      peak_memory_(c_.stream.device(), sizeof(int64_t)) {}
 
 ExitCode Trainer::train() {
   const TrainingConfig& t = c_.config.training;
@@ -90,11 +91,7 @@ StepResult Trainer::train_step() {
 }
 
 void Trainer::report_step(const StepResult& result, double seconds) {
-  const Tensor peak{peak_memory_.data(), DType::i64, {1}, Device{}};
-  if (iteration_ == 1 || due(iteration_, c_.config.log.log_interval)) {
-    *peak.as<int64_t>() = peak_memory_bytes();
-    c_.world.all_reduce_world(c_.stream, peak, ReduceOp::max);
-  }
+  if (iteration_ == 1 || due(iteration_, c_.config.log.log_interval)) update_peak_memory();
   if (c_.metrics == nullptr) return;
   const int64_t samples = c_.config.training.global_batch_size;
   const int64_t s = c_.config.model.seq_length;
@@ -107,7 +104,17 @@ void Trainer::report_step(const StepResult& result, double seconds) {
                                 .tokens = samples * s,
                                 .consumed_samples = consumed_samples_,
                                 .consumed_tokens = consumed_samples_ * s,
-                                .peak_memory_bytes = *peak.as<int64_t>()});
+                                .peak_memory_bytes = peak_memory_bytes_});
+}
+
+void Trainer::update_peak_memory() {
+  const Tensor peak{peak_memory_.data(), DType::i64, {1}, c_.stream.device()};
+  peak_memory_bytes_ = peak_memory_bytes();
+  const Tensor host = host_view(std::span(&peak_memory_bytes_, 1));
+  copy(c_.stream, peak, host);
+  c_.world.all_reduce_world(c_.stream, peak, ReduceOp::max);
+  copy(c_.stream, host, peak);
+  c_.stream.synchronize();
 }
 
 void Trainer::stop_non_finite(const StepResult& result) {

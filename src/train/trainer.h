@@ -47,6 +47,7 @@ class Trainer {
   [[nodiscard]] std::optional<int64_t> find_for_all(const std::string& folder) const;
   void load(int64_t iteration);
   StepResult train_step();
+  void update_peak_memory();
   void report_step(const StepResult& result, double seconds);
   void evaluate();
   void save();
@@ -58,9 +59,10 @@ class Trainer {
   std::unique_ptr<BatchLoader> train_data_;
   std::unique_ptr<BatchLoader> valid_data_;
   DataOptions data_options_;
-  Buffer peak_memory_;            // [1] i64, the largest resident set of all ranks
-  int64_t iteration_ = 0;         // updates done
-  int64_t consumed_samples_ = 0;  // by all data-parallel ranks together
+  Buffer peak_memory_;             // [1] i64, for the maximum over ranks
+  int64_t peak_memory_bytes_ = 0;  // the largest resident set of all ranks
+  int64_t iteration_ = 0;          // updates done
+  int64_t consumed_samples_ = 0;   // by all data-parallel ranks together
   int64_t evaluated_at_ = -1;
   int64_t saved_at_ = -1;
 };

@@ -185,7 +185,7 @@ TEST_CASE("planned memory is what the engine allocates", "[unit]") {
         Stream stream{Device{}};
         const TrainingEngine engine(config, run, stream, world);
         equal[static_cast<size_t>(world.rank)] =
-            engine.ledger() == plan_memory(config, run, world.at, 1) ? 1 : 0;
+            engine.ledger() == plan_memory(config, run, world.at, Device{}, 1) ? 1 : 0;
       });
       for (const int same : equal) REQUIRE(same == 1);
     }
