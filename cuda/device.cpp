@@ -1,6 +1,8 @@
 // Streams, memory and discovery of GPUs: the table that device/device.cpp picks for cuda. A machine
 // without a GPU or a driver has no devices, whatever error says so.
+#include <cuda_profiler_api.h>
 #include <cuda_runtime.h>
+#include <nvtx3/nvToolsExt.h>
 
 #include <cstring>
 
@@ -151,6 +153,25 @@ void zero(int index, void* queue, void* destination, int64_t bytes) {
                              static_cast<cudaStream_t>(queue)));
 }
 
+void begin_range(const char* name) noexcept {
+  nvtxRangePushA(name);
+}
+
+void end_range() noexcept {
+  nvtxRangePop();
+}
+
+void start_profiling(int index) {
+  CUDA_CHECK(cudaSetDevice(index));
+  CUDA_CHECK(cudaProfilerStart());
+}
+
+void stop_profiling(int index) {
+  CUDA_CHECK(cudaSetDevice(index));
+  CUDA_CHECK(cudaDeviceSynchronize());
+  CUDA_CHECK(cudaProfilerStop());
+}
+
 constexpr DeviceBackend kGpu = {
     .create_queue = create_queue,
     .destroy_queue = destroy_queue,
@@ -167,6 +188,10 @@ constexpr DeviceBackend kGpu = {
     .release_host = release_host,
     .copy = copy,
     .zero = zero,
+    .begin_range = begin_range,
+    .end_range = end_range,
+    .start_profiling = start_profiling,
+    .stop_profiling = stop_profiling,
     .devices = list_gpus,
     .libraries = library_versions,
 };

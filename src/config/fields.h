@@ -159,6 +159,9 @@ void visit_log_fields(Config& c, Visitor& visit) {
   field(c.log_format, "log_format", "step line: ours, or the fields of Megatron's");
   field(c.peak_tflops, "peak_tflops", "peak of one rank [TFLOPS], for MFU; 0: no MFU",
         {.low = 0, .high = 1e6});
+  field(c.profile_step_start, "profile_step_start",
+        "step whose start opens a profiler's window; 0: none", {0, 1'000'000'000});
+  field(c.profile_step_end, "profile_step_end", "step whose start closes it", {0, 1'000'000'000});
 }
 
 /// Calls visit(member, const FieldInfo&) for every option, in the order of the help. `Config` is

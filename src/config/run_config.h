@@ -91,7 +91,9 @@ struct LogConfig {
   int64_t log_interval = 1;
   std::string log_dir;  // folder of metrics.jsonl and config.json; empty: `save`, or none
   LogFormat log_format = LogFormat::text;
-  double peak_tflops = 0.0;  // per rank, for MFU; 0: not shown
+  double peak_tflops = 0.0;        // per rank, for MFU; 0: not shown
+  int64_t profile_step_start = 0;  // iteration; 0: no profiling
+  int64_t profile_step_end = 0;    // the first one that is not recorded any more
 };
 
 struct RunConfig {

@@ -130,6 +130,19 @@ void check_checkpoint(const CheckpointConfig& c) {
   if (c.finetune && c.load.empty()) throw ConfigError("--finetune needs --load <folder>");
 }
 
+void check_profile(const LogConfig& log, Backend backend) {
+  if (log.profile_step_start == 0 && log.profile_step_end == 0) return;
+  if (backend != Backend::cuda)
+    throw ConfigError(
+        "--profile-step-start {}: expected 0 with --backend cpu: the window is CUDA's",
+        log.profile_step_start);
+  if (log.profile_step_start == 0 || log.profile_step_end <= log.profile_step_start)
+    throw ConfigError(
+        "--profile-step-end {}: expected more than --profile-step-start {}, which must be at least "
+        "1",
+        log.profile_step_end, log.profile_step_start);
+}
+
 }  // namespace
 
 RunShape resolve(const RunConfig& config, int world_size) {
@@ -157,6 +170,7 @@ RunShape resolve(const RunConfig& config, int world_size) {
   check_rate(optimizer, shape.lr_decay_iters);
   check_data(config.data);
   check_checkpoint(config.checkpoint);
+  check_profile(config.log, parallel.backend);
   return shape;
 }
 

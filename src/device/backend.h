@@ -32,6 +32,10 @@ struct DeviceBackend {
   /// Both of `bytes` > 0, in the order of the queue.
   void (*copy)(int index, void* queue, void* destination, const void* source, int64_t bytes);
   void (*zero)(int index, void* queue, void* destination, int64_t bytes);
+  void (*begin_range)(const char* name) noexcept;
+  void (*end_range)() noexcept;
+  void (*start_profiling)(int index);
+  void (*stop_profiling)(int index);
   /// Empty where there is no device; never throws for that.
   std::vector<DeviceInfo> (*devices)();
   std::vector<LibraryVersion> (*libraries)();

@@ -45,9 +45,19 @@ constexpr DeviceBackend kHost = {
                int64_t bytes) { std::memcpy(destination, source, static_cast<size_t>(bytes)); },
     .zero = [](int, void*, void* destination,
                int64_t bytes) { std::memset(destination, 0, static_cast<size_t>(bytes)); },
+    .begin_range = [](const char*) noexcept {},
+    .end_range = []() noexcept {},
+    .start_profiling = [](int) {},
+    .stop_profiling = [](int) {},
     .devices = [] { return std::vector<DeviceInfo>{}; },
     .libraries = [] { return std::vector<LibraryVersion>{}; },
 };
+
+/// Ranges are the process's, not a device's: profilers of GPUs show those of CPU ranks too.
+const DeviceBackend& tracing_backend() {
+  const DeviceBackend* cuda = find_backend(DeviceKind::cuda);
+  return cuda == nullptr ? kHost : *cuda;
+}
 
 const DeviceBackend& backend_of(Device device) {
   const DeviceBackend* found = find_backend(device.kind);
@@ -148,6 +158,22 @@ HostBuffer::HostBuffer(Device device, int64_t bytes) : bytes_(bytes) {
 
 void HostBuffer::Release::operator()(std::byte* data) const noexcept {
   find_backend(device.kind)->release_host(device.index, data);
+}
+
+TraceRange::TraceRange(const char* name) noexcept {
+  tracing_backend().begin_range(name);
+}
+
+TraceRange::~TraceRange() {
+  tracing_backend().end_range();
+}
+
+void start_profiling(Device device) {
+  backend_of(device).start_profiling(device.index);
+}
+
+void stop_profiling(Device device) {
+  backend_of(device).stop_profiling(device.index);
 }
 
 void copy_bytes(Stream& stream, void* destination, const void* source, int64_t bytes) {

@@ -128,6 +128,21 @@ class HostBuffer {
   int64_t bytes_ = 0;
 };
 
+/// A named span of the host's time in a profiler's picture (NVTX), with the words of the training
+/// step. Costs nothing to speak of while no profiler is attached; none without CUDA.
+class TraceRange {
+ public:
+  explicit TraceRange(const char* name) noexcept;
+  TraceRange(const TraceRange&) = delete;
+  TraceRange& operator=(const TraceRange&) = delete;
+  ~TraceRange();
+};
+
+/// Opens and closes the window in which a profiler that was told to wait for it records
+/// (`nsys profile -c cudaProfilerApi`). Nothing on the CPU.
+void start_profiling(Device device);
+void stop_profiling(Device device);
+
 /// Copies `bytes`, not overlapping, in the order of the stream. On a CUDA stream either side may be
 /// host memory: a host source may be reused on return unless it is a HostBuffer, which must stay as
 /// it is until the copy is done; a host destination is valid after Stream::synchronize.

@@ -95,6 +95,7 @@ void DistributedOptimizer::reduce_bucket(const FlatRange& bucket) {
 }
 
 void DistributedOptimizer::reduce_gradients() {
+  const TraceRange range("reduce gradients");
   // Under sequence parallelism each tensor-parallel rank saw its part of the sequence only.
   const FlatRange replicated = layout_.replicated();
   if (sequence_parallel_ && replicated.size() > 0)
@@ -111,6 +112,7 @@ bool DistributedOptimizer::counts_for_norm(const ShardPiece& piece) const {
 }
 
 NormAndVotes DistributedOptimizer::gradient_norm(bool vote) {
+  const TraceRange range("gradient norm");
   zero(stream_, memory_.norm_sum);
   const Tensor sum = memory_.norm_sum.rows(0, ExactSum::kLimbs);
   for (const ShardPiece& piece : pieces_)
@@ -132,6 +134,7 @@ NormAndVotes DistributedOptimizer::gradient_norm(bool vote) {
 }
 
 void DistributedOptimizer::step(double lr, double grad_scale, int64_t step) {
+  const TraceRange range("optimizer step");
   const std::vector<FlatRange>& buckets = layout_.buckets();
   size_t next_piece = 0;  // both run through the flat buffer in order
   for (size_t bucket = 0; bucket < buckets.size(); ++bucket) {

@@ -78,6 +78,7 @@ void TrainingEngine::initialise() {
 
 StepResult TrainingEngine::train_step(const LoadMicrobatch& load, int64_t steps_done,
                                       bool request_stop) {
+  const TraceRange range("training step");
   const int64_t num_tokens = config_.training.global_batch_size * shapes_.sequence;
   optimizer_.zero_gradients();
   // The one place where the mean over tokens enters the gradients.

@@ -80,6 +80,9 @@ ExitCode Trainer::train() {
 }
 
 StepResult Trainer::train_step() {
+  const LogConfig& log = c_.config.log;
+  if (log.profile_step_start == iteration_ + 1) start_profiling(c_.stream.device());
+  if (log.profile_step_end == iteration_ + 1) stop_profiling(c_.stream.device());
   const auto start = std::chrono::steady_clock::now();
   const StepResult result = engine_.train_step(loader(train_data_.get(), consumed_samples_),
                                                iteration_, c_.signals.received() != 0);

@@ -199,3 +199,20 @@ TEST_CASE("a run whose DP is not the paper's says so", "[unit][config]") {
   CHECK(describe_paper_difference(config, resolve(config, 256)).empty());
   CHECK(describe_paper_difference(valid(), resolve(valid(), 8)).empty());
 }
+
+TEST_CASE("a profiler's window must be open for a step and belongs to CUDA", "[unit][config]") {
+  require_refused({
+      {[](RunConfig& c) { c.log.profile_step_start = 3; }, {"--profile-step-start 3", "cpu"}},
+      {[](RunConfig& c) {
+         c.parallel.backend = Backend::cuda;
+         c.log.profile_step_start = 3;
+         c.log.profile_step_end = 3;
+       },
+       {"--profile-step-end 3", "more than"}},
+      {[](RunConfig& c) {
+         c.parallel.backend = Backend::cuda;
+         c.log.profile_step_end = 3;
+       },
+       {"--profile-step-end 3", "at least 1"}},
+  });
+}
