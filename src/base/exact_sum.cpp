@@ -5,34 +5,12 @@
 
 namespace swallow {
 
-namespace {
-constexpr int kLowestExponent = -384;  // weight of digit 0
-constexpr int kDigitBits = 32;
-}  // namespace
-
 void ExactSum::add(int64_t* limbs, double value) {
-  if (!std::isfinite(value)) {
-    ++limbs[kDigits];
-    return;
-  }
-  if (value == 0) return;
-  int exponent = 0;
-  const double fraction = std::frexp(value, &exponent);  // value = fraction * 2^exponent
-  auto mantissa = static_cast<uint64_t>(std::ldexp(fraction, 53));
-  int shift = exponent - 53 - kLowestExponent;
-  if (shift < 0) {  // below the last digit: the same truncation whatever the order
-    mantissa = shift > -64 ? mantissa >> -shift : 0;
-    shift = 0;
-  }
-  const int digit = shift / kDigitBits;
-  if (digit + 2 >= kDigits) {
-    ++limbs[kDigits];
-    return;
-  }
-  const auto wide = static_cast<unsigned __int128>(mantissa) << (shift % kDigitBits);
-  limbs[digit] += static_cast<int64_t>(static_cast<uint32_t>(wide));
-  limbs[digit + 1] += static_cast<int64_t>(static_cast<uint32_t>(wide >> kDigitBits));
-  limbs[digit + 2] += static_cast<int64_t>(static_cast<uint32_t>(wide >> (2 * kDigitBits)));
+  const Term added = term(value);
+  limbs[added.limb] += added.part[0];
+  if (added.limb == kDigits) return;
+  limbs[added.limb + 1] += added.part[1];
+  limbs[added.limb + 2] += added.part[2];
 }
 
 void ExactSum::normalise(int64_t* limbs) {

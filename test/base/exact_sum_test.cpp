@@ -55,3 +55,24 @@ TEST_CASE("exact sum reports non-finite and too large terms as NaN", "[unit]") {
     REQUIRE(std::isnan(ExactSum::value(limbs.data())));
   }
 }
+
+TEST_CASE("exact sum keeps its range to the last bit and truncates below it", "[unit]") {
+  const auto sum_of = [](std::initializer_list<double> terms) {
+    Limbs limbs{};
+    for (const double term : terms) ExactSum::add(limbs.data(), term);
+    return ExactSum::value(limbs.data());
+  };
+  const double largest = std::nextafter(0x1p436, 0.0);
+  REQUIRE(sum_of({largest}) == largest);
+  REQUIRE(std::isnan(sum_of({0x1p436})));
+  REQUIRE(sum_of({0x1p-384, 0x1p-384}) == 0x1p-383);
+  REQUIRE(sum_of({0x1.8p-384}) == 0x1p-384);
+  for (const double lost :
+       {0.0, 0x1.fp-385, 0x1p-460, 0x1p-1000, std::numeric_limits<double>::denorm_min()})
+    REQUIRE(sum_of({0x1p-300, lost}) == 0x1p-300);
+  // Every place that a mantissa can take within its digits.
+  for (int exponent = -331; exponent < 436; ++exponent) {
+    const double term = std::ldexp(0x1.fffffffffffffp-1, exponent);
+    REQUIRE(sum_of({term}) == term);
+  }
+}
