@@ -27,4 +27,8 @@ namespace cpu {
 void run(Stream& stream, const SumSquares& op);
 }
 
+namespace cuda {
+void run(Stream& stream, const SumSquares& op);
+}
+
 }  // namespace swallow
