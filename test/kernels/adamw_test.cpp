@@ -1,9 +1,11 @@
 #include "kernels/adamw.h"
 
+#include <array>
 #include <catch2/catch.hpp>
 #include <cmath>
 
 #include "support/random_tensor.h"
+#include "support/run_on.h"
 #include "support/tolerance.h"
 
 using namespace swallow;
@@ -57,16 +59,20 @@ struct Reference {
 
 }  // namespace
 
-TEST_CASE("AdamW follows a plain loop for ten steps", "[unit][adamw]") {
+TEST_CASE("AdamW follows a plain loop for ten steps", "[unit][device][adamw]") {
+  const auto device = GENERATE(from_range(devices()));
   const auto dtype = GENERATE(DType::f32, DType::bf16, DType::f64);
   const auto count = GENERATE(int64_t{1}, 31, 32, 33, 4099);
+  const auto offset = GENERATE(int64_t{0}, 1);
+  if (!computes(device, dtype)) return;
+  INFO(to_string(device) << " " << name_of(dtype) << " [" << count << "] offset " << offset);
   const Case c(dtype, count);
   const auto n = static_cast<size_t>(count);
   Reference reference{to_doubles(c.master.tensor), std::vector<double>(n), std::vector<double>(n)};
-  Stream stream(Device{}, 2);
+  Stream stream(device, 2);
   for (int64_t t = 1; t <= 10; ++t) {
     const AdamW op = c.op(t);
-    launch(stream, op);
+    run_on(stream, op, offset);
     reference.step(op);
   }
   require_close(c.master.tensor, reference.w);
@@ -91,25 +97,31 @@ TEST_CASE("AdamW's first step moves by the learning rate against the sign", "[un
     REQUIRE(after[i] - before[i] == Approx(grad[i] > 0 ? -op.lr : op.lr).epsilon(1e-12));
 }
 
-TEST_CASE("AdamW has the same bits on any number of threads and shards", "[unit][adamw]") {
+TEST_CASE("AdamW has the same bits on all devices, threads and shards", "[unit][device][adamw]") {
+  const auto device = GENERATE(from_range(devices()));
   const auto dtype = GENERATE(DType::f32, DType::bf16, DType::f64);
+  if (!computes(device, dtype)) return;
+  INFO(to_string(device) << " " << name_of(dtype));
   constexpr int64_t kCount = 3 * 4096 + 5;
   const Case one(dtype, kCount);
   const Case many(dtype, kCount);
   Stream single(Device{}, 1);
-  Stream three(Device{}, 3);
+  Stream other(device, 3);
   for (int64_t t = 1; t <= 2; ++t) {
     launch(single, one.op(t));
     const AdamW op = many.op(t);
-    for (const auto& [begin, end] : {std::pair<int64_t, int64_t>{0, 777}, {777, kCount}}) {
+    // Shards that end within a pack of a GPU, and one that starts within a pack.
+    for (const auto& [begin, end, offset] :
+         {std::array<int64_t, 3>{0, 777, 0}, {777, 1001, 1}, {1001, kCount, 0}}) {
       AdamW shard = op;
       for (Tensor* tensor :
            {&shard.grad, &shard.master, &shard.exp_avg, &shard.exp_avg_sq, &shard.param})
         *tensor = tensor->rows(begin, end);
-      launch(three, shard);
+      run_on(other, shard, offset);
     }
   }
   REQUIRE(same_bits(one.master.tensor, many.master.tensor));
+  REQUIRE(same_bits(one.exp_avg.tensor, many.exp_avg.tensor));
   REQUIRE(same_bits(one.exp_avg_sq.tensor, many.exp_avg_sq.tensor));
   REQUIRE(same_bits(one.param.tensor, many.param.tensor));
 }
@@ -122,4 +134,12 @@ TEST_CASE("AdamW refuses step 0 and state of the wrong type", "[unit][adamw]") {
   op = c.op(1);
   op.exp_avg.dtype = DType::bf16;
   REQUIRE_THROWS_WITH(op.check(), Catch::Matchers::Contains("AdamW: exp_avg is bf16 [8]"));
+}
+
+TEST_CASE("a GPU refuses AdamW in f64", "[cuda][adamw]") {
+  const auto gpu = find_gpu("the refusal of f64");
+  if (!gpu) return;
+  const Case c(DType::f64, 8);
+  Stream stream(*gpu);
+  REQUIRE_THROWS_WITH(run_on(stream, c.op(1)), Catch::Matchers::Contains("bf16 or f32"));
 }

@@ -8,26 +8,6 @@ namespace swallow::cpu {
 
 namespace {
 
-/// Factors of the update, worked out in double once a step: 1 - b^t loses digits in float.
-template <class A>
-struct Factors {
-  A beta1, one_minus_beta1, beta2, one_minus_beta2;
-  A correction1, correction2;  // 1 / (1 - b^t)
-  A lr, eps, weight_decay, grad_scale;
-
-  explicit Factors(const AdamW& op)
-      : beta1(static_cast<A>(op.beta1)),
-        one_minus_beta1(static_cast<A>(1 - op.beta1)),
-        beta2(static_cast<A>(op.beta2)),
-        one_minus_beta2(static_cast<A>(1 - op.beta2)),
-        correction1(static_cast<A>(1 / (1 - std::pow(op.beta1, static_cast<double>(op.step))))),
-        correction2(static_cast<A>(1 / (1 - std::pow(op.beta2, static_cast<double>(op.step))))),
-        lr(static_cast<A>(op.lr)),
-        eps(static_cast<A>(op.eps)),
-        weight_decay(static_cast<A>(op.weight_decay)),
-        grad_scale(static_cast<A>(op.grad_scale)) {}
-};
-
 template <class T>
 void update(const Stream& stream, const AdamW& op) {
   using A = Accumulate<T>;
@@ -36,17 +16,17 @@ void update(const Stream& stream, const AdamW& op) {
   auto* exp_avg = op.exp_avg.as<A>();
   auto* exp_avg_sq = op.exp_avg_sq.as<A>();
   auto* param = op.param.as<T>();
-  const Factors<A> f(op);
+  const AdamWFactors<A> f(op);
   parallel_blocks(stream, op.param.numel(), kElementwiseBlock, [=](int64_t begin, int64_t end) {
 #ifndef __clang__  // five arrays, disjoint or the same: more pairs than GCC tests at run time
 #pragma GCC ivdep
 #endif
     for (int64_t i = begin; i < end; ++i) {
       const A g = grad[i] * f.grad_scale;
-      const A m = f.beta1 * exp_avg[i] + f.one_minus_beta1 * g;
-      const A v = f.beta2 * exp_avg_sq[i] + f.one_minus_beta2 * (g * g);
+      const A m = std::fma(f.beta1, exp_avg[i], f.one_minus_beta1 * g);
+      const A v = std::fma(f.beta2, exp_avg_sq[i], f.one_minus_beta2 * (g * g));
       const A step = m * f.correction1 / (std::sqrt(v * f.correction2) + f.eps);
-      const A w = master[i] - f.lr * (step + f.weight_decay * master[i]);
+      const A w = std::fma(-f.lr, std::fma(f.weight_decay, master[i], step), master[i]);
       exp_avg[i] = m;
       exp_avg_sq[i] = v;
       master[i] = w;
