@@ -23,4 +23,9 @@ void run(Stream& stream, const Add& op);
 void run(Stream& stream, const Cast& op);
 }  // namespace cpu
 
+namespace cuda {
+void run(Stream& stream, const Add& op);
+void run(Stream& stream, const Cast& op);
+}  // namespace cuda
+
 }  // namespace swallow
