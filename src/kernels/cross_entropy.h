@@ -35,7 +35,12 @@ struct CrossEntropyRescale {
   void check() const;
 };
 
-/// loss += sum over rows of (log(sum) + maximum - target logit), in row order and double precision.
+/// Partial sums of the loss; a GPU gives each a thread of one block.
+inline constexpr int64_t kLossLanes = 1024;
+
+/// loss += sum over rows of (log(sum) + maximum - target logit), in double precision: lane l adds
+/// rows l, l + kLossLanes, ... in this order, then the upper half of the lanes is added to the
+/// lower one until one is left.
 struct CrossEntropyLoss {
   Tensor global_maxima;  // [rows]
   Tensor sums;           // [2, rows] reduced over the group
@@ -61,5 +66,12 @@ void run(Stream& stream, const CrossEntropyRescale& op);
 void run(Stream& stream, const CrossEntropyLoss& op);
 void run(Stream& stream, const CrossEntropyBackward& op);
 }  // namespace cpu
+
+namespace cuda {
+void run(Stream& stream, const CrossEntropyLocal& op);
+void run(Stream& stream, const CrossEntropyRescale& op);
+void run(Stream& stream, const CrossEntropyLoss& op);
+void run(Stream& stream, const CrossEntropyBackward& op);
+}  // namespace cuda
 
 }  // namespace swallow

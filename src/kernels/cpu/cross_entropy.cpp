@@ -41,17 +41,19 @@ void rescale(const Stream& stream, const CrossEntropyRescale& op) {
   });
 }
 
-/// One thread: rows are few and their order is part of the contract.
+/// One thread: rows are few.
 template <class A>
 void add_losses(const CrossEntropyLoss& op) {
   const auto* maxima = op.global_maxima.as<A>();
   const auto* sums = op.sums.as<A>();
   const int64_t rows = op.sums.size(1);
-  double loss = 0;
-  for (int64_t i = 0; i < rows; ++i)
-    loss += std::log(static_cast<double>(sums[i])) + static_cast<double>(maxima[i]) -
-            static_cast<double>(sums[rows + i]);
-  *op.loss.as<double>() += loss;
+  *op.loss.as<double>() += lane_reduce<kLossLanes>(
+      rows, 0.0,
+      [=](int64_t i) {
+        return std::log(static_cast<double>(sums[i])) + static_cast<double>(maxima[i]) -
+               static_cast<double>(sums[rows + i]);
+      },
+      [](double a, double b) { return a + b; });
 }
 
 /// softmax times `scale`, in place; `sum` is that of exp(logit - maximum) over the group.

@@ -11,16 +11,16 @@ namespace swallow::cpu {
 inline constexpr int64_t kRowLanes = 16;  // two AVX registers of floats
 
 /// Combines term(0) .. term(n - 1), starting each lane at `identity`.
-template <class A, class Term, class Combine>
+template <int64_t kLanes = kRowLanes, class A, class Term, class Combine>
 A lane_reduce(int64_t n, A identity, const Term& term, const Combine& combine) {
-  A lanes[kRowLanes];
-  std::fill_n(lanes, kRowLanes, identity);
+  A lanes[kLanes];
+  std::fill_n(lanes, kLanes, identity);
   int64_t i = 0;
-  for (; i + kRowLanes <= n; i += kRowLanes)
-    for (int64_t lane = 0; lane < kRowLanes; ++lane)
+  for (; i + kLanes <= n; i += kLanes)
+    for (int64_t lane = 0; lane < kLanes; ++lane)
       lanes[lane] = combine(lanes[lane], term(i + lane));
   for (int64_t lane = 0; i + lane < n; ++lane) lanes[lane] = combine(lanes[lane], term(i + lane));
-  for (int64_t width = kRowLanes / 2; width > 0; width /= 2)
+  for (int64_t width = kLanes / 2; width > 0; width /= 2)
     for (int64_t lane = 0; lane < width; ++lane)
       lanes[lane] = combine(lanes[lane], lanes[lane + width]);
   return lanes[0];
