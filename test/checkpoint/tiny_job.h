@@ -2,14 +2,11 @@
 // Every number is a function of kind, canonical name and canonical element alone.
 #pragma once
 
-#include <stdlib.h>
-
 #include <condition_variable>
 #include <exception>
 #include <filesystem>
 #include <functional>
 #include <mutex>
-#include <stdexcept>
 #include <string>
 #include <thread>
 #include <vector>
@@ -18,31 +15,9 @@
 #include "checkpoint/checkpoint.h"
 #include "checkpoint/pieces.h"
 #include "model/params.h"
+#include "support/scratch_folder.h"
 
 namespace swallow::test {
-
-/// A folder that goes with its owner.
-class ScratchFolder {
- public:
-  ScratchFolder() {
-    std::string name = (std::filesystem::temp_directory_path() / "swallow-test-XXXXXX").string();
-    if (mkdtemp(name.data()) == nullptr) throw std::runtime_error("no scratch folder");
-    path_ = name;
-  }
-  ScratchFolder(const ScratchFolder&) = delete;
-  ScratchFolder& operator=(const ScratchFolder&) = delete;
-  ~ScratchFolder() {
-    std::error_code ignored;
-    std::filesystem::remove_all(path_, ignored);
-  }
-  [[nodiscard]] const std::filesystem::path& path() const { return path_; }
-  [[nodiscard]] std::string operator/(const std::string& name) const {
-    return (path_ / name).string();
-  }
-
- private:
-  std::filesystem::path path_;
-};
 
 /// Meeting place of the ranks; one exchange at a time.
 struct Meeting {
