@@ -19,6 +19,27 @@ void Gemm::check() const {
                 to_string(a.device), to_string(b.device), to_string(c.device));
   for (const Tensor* tensor : {&a, &b, &c})
     SWALLOW_CHECK(*tensor || tensor->numel() == 0, "gemm: {} has no memory", to_string(*tensor));
+  SWALLOW_CHECK(!workspace || (workspace.dtype == DType::u8 && workspace.device == a.device &&
+                               reinterpret_cast<uintptr_t>(workspace.data) % 256 == 0),
+                "gemm: workspace {} on {} is not bytes at a multiple of 256 on {}",
+                to_string(workspace), to_string(workspace.device), to_string(a.device));
+}
+
+int64_t gemm_workspace_bytes(Device device) {
+  if (device.kind == DeviceKind::cpu) return 0;
+  // cuBLAS documentation, cublasSetWorkspace: at least 32 MiB is recommended on Hopper (4 MiB on
+  // older GPUs). Twice as much lets split sums of the largest weight gradients compete.
+  return int64_t{64} << 20;
+}
+
+void configure_gemm(Stream& stream, const GemmTuning& tuning) {
+  launch(stream, tuning);
+}
+
+std::vector<GemmRecord> gemm_records(Stream& stream) {
+  std::vector<GemmRecord> records;
+  launch(stream, ListGemmRecords{records});
+  return records;
 }
 
 }  // namespace swallow

@@ -1,6 +1,7 @@
 #include "model/activations.h"
 
 #include "kernels/attention.h"
+#include "kernels/gemm.h"
 
 namespace swallow {
 
@@ -87,6 +88,7 @@ Workspace take_workspace(const ModelShapes& m, int num_threads, Arena& arena) {
   work.attention =
       arena.take(kScratch, DType::u8,
                  {attention_workspace_bytes(arena.device(), attention, m.dtype, num_threads)});
+  work.gemm = arena.take(kScratch, DType::u8, {gemm_workspace_bytes(arena.device())});
   if (m.has_head) take_head_workspace(m, arena, work);
   return work;
 }

@@ -47,7 +47,7 @@ struct Workspace {
   Tensor dattn;                       // [s, b, n d / t]
   Tensor dact;                        // [s, b, f/t]
   Tensor dgate_up;                    // [s, b, 2 f/t]
-  Tensor attention;                   // [bytes] u8
+  Tensor attention, gemm;             // [bytes] u8
   Tensor final_n, final_rstd;         // [s/t, b, h], [s/t * b], last stage
   Tensor logits;                      // [s * b, v/t], last stage
   Tensor maxima, local_maxima, sums;  // [s * b], [s * b], [2, s * b] main type, last stage

@@ -17,7 +17,12 @@ LlamaStage::LlamaStage(const ModelShapes& shapes, StageMemory memory, LlamaParam
       params_(std::move(params)),
       gradients_(std::move(gradients)),
       stream_(stream),
-      tp_{stream, tp, shapes.sequence_parallel, memory_.work.gathered, memory_.work.partial},
+      tp_{stream,
+          tp,
+          shapes.sequence_parallel,
+          memory_.work.gathered,
+          memory_.work.partial,
+          memory_.work.gemm},
       context_{shapes_, tp_, memory_.work, memory_.rope} {
   const Buffer host(Device{}, memory_.rope.bytes());
   const Tensor table{host.data(), memory_.rope.dtype, memory_.rope.shape, Device{}};

@@ -6,48 +6,55 @@ namespace swallow {
 
 namespace {
 
-void linear_forward(Stream& stream, const Tensor& x, const Tensor& w, const Tensor& y) {
-  launch(stream,
-         Gemm{.a = x.as_matrix(), .b = w, .c = y.as_matrix(), .transpose_b = Transpose::yes});
+void linear_forward(const TensorParallel& tp, const Tensor& x, const Tensor& w, const Tensor& y) {
+  launch(tp.stream, Gemm{.a = x.as_matrix(),
+                         .b = w,
+                         .c = y.as_matrix(),
+                         .workspace = tp.gemm_workspace,
+                         .transpose_b = Transpose::yes});
 }
 
-void linear_backward_input(Stream& stream, const Tensor& dy, const Tensor& w, const Tensor& dx) {
-  launch(stream, Gemm{.a = dy.as_matrix(), .b = w, .c = dx.as_matrix()});
+void linear_backward_input(const TensorParallel& tp, const Tensor& dy, const Tensor& w,
+                           const Tensor& dx) {
+  launch(tp.stream,
+         Gemm{.a = dy.as_matrix(), .b = w, .c = dx.as_matrix(), .workspace = tp.gemm_workspace});
 }
 
-void linear_backward_weight(Stream& stream, const Tensor& dy, const Tensor& x, const Tensor& dw) {
-  launch(stream, Gemm{.a = dy.as_matrix(),
-                      .b = x.as_matrix(),
-                      .c = dw,
-                      .transpose_a = Transpose::yes,
-                      .beta = Beta::one});
+void linear_backward_weight(const TensorParallel& tp, const Tensor& dy, const Tensor& x,
+                            const Tensor& dw) {
+  launch(tp.stream, Gemm{.a = dy.as_matrix(),
+                         .b = x.as_matrix(),
+                         .c = dw,
+                         .workspace = tp.gemm_workspace,
+                         .transpose_a = Transpose::yes,
+                         .beta = Beta::one});
 }
 
 }  // namespace
 
 void column_parallel_forward(const TensorParallel& tp, const Tensor& x, const Tensor& w,
                              const Tensor& y) {
-  linear_forward(tp.stream, enter_region(tp, x), w, y);
+  linear_forward(tp, enter_region(tp, x), w, y);
 }
 
 void column_parallel_backward(const TensorParallel& tp, const Tensor& dy, const Tensor& x,
                               const Tensor& w, const Tensor& dx, const Tensor& dw) {
-  linear_backward_weight(tp.stream, dy, enter_region(tp, x), dw);
-  linear_backward_input(tp.stream, dy, w, partial_sum(tp, dx));
+  linear_backward_weight(tp, dy, enter_region(tp, x), dw);
+  linear_backward_input(tp, dy, w, partial_sum(tp, dx));
   leave_region(tp, dx);
 }
 
 void row_parallel_forward(const TensorParallel& tp, const Tensor& x, const Tensor& w,
                           const Tensor& y) {
-  linear_forward(tp.stream, x, w, partial_sum(tp, y));
+  linear_forward(tp, x, w, partial_sum(tp, y));
   leave_region(tp, y);
 }
 
 void row_parallel_backward(const TensorParallel& tp, const Tensor& dy, const Tensor& x,
                            const Tensor& w, const Tensor& dx, const Tensor& dw) {
   const Tensor whole = enter_region(tp, dy);
-  linear_backward_input(tp.stream, whole, w, dx);
-  linear_backward_weight(tp.stream, whole, x, dw);
+  linear_backward_input(tp, whole, w, dx);
+  linear_backward_weight(tp, whole, x, dw);
 }
 
 }  // namespace swallow

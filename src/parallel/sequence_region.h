@@ -15,8 +15,9 @@ struct TensorParallel {
   Stream& stream;
   Communicator& group;
   bool sequence_parallel = false;
-  Tensor gathered;  // [s, b, h] scratch for inputs; unused without sequence parallelism
-  Tensor partial;   // [s, b, h] scratch for sums; unused without sequence parallelism
+  Tensor gathered;        // [s, b, h] scratch for inputs; unused without sequence parallelism
+  Tensor partial;         // [s, b, h] scratch for sums; unused without sequence parallelism
+  Tensor gemm_workspace;  // [gemm_workspace_bytes] u8
 };
 
 /// The whole of `local`: gathered into tp.gathered, which the next call overwrites, or `local`.
