@@ -49,6 +49,32 @@ struct CublasLt {
   SharedLibrary library{kFile};
   decltype(cublasLtGetVersion)* get_version =
       library.function<decltype(cublasLtGetVersion)>("cublasLtGetVersion");
+  decltype(cublasLtCreate)* create = library.function<decltype(cublasLtCreate)>("cublasLtCreate");
+  decltype(cublasLtDestroy)* destroy =
+      library.function<decltype(cublasLtDestroy)>("cublasLtDestroy");
+  decltype(cublasLtMatmulDescCreate)* create_desc =
+      library.function<decltype(cublasLtMatmulDescCreate)>("cublasLtMatmulDescCreate");
+  decltype(cublasLtMatmulDescDestroy)* destroy_desc =
+      library.function<decltype(cublasLtMatmulDescDestroy)>("cublasLtMatmulDescDestroy");
+  decltype(cublasLtMatmulDescSetAttribute)* set_desc =
+      library.function<decltype(cublasLtMatmulDescSetAttribute)>("cublasLtMatmulDescSetAttribute");
+  decltype(cublasLtMatrixLayoutCreate)* create_layout =
+      library.function<decltype(cublasLtMatrixLayoutCreate)>("cublasLtMatrixLayoutCreate");
+  decltype(cublasLtMatrixLayoutDestroy)* destroy_layout =
+      library.function<decltype(cublasLtMatrixLayoutDestroy)>("cublasLtMatrixLayoutDestroy");
+  decltype(cublasLtMatmulPreferenceCreate)* create_preference =
+      library.function<decltype(cublasLtMatmulPreferenceCreate)>("cublasLtMatmulPreferenceCreate");
+  decltype(cublasLtMatmulPreferenceDestroy)* destroy_preference =
+      library.function<decltype(cublasLtMatmulPreferenceDestroy)>(
+          "cublasLtMatmulPreferenceDestroy");
+  decltype(cublasLtMatmulPreferenceSetAttribute)* set_preference =
+      library.function<decltype(cublasLtMatmulPreferenceSetAttribute)>(
+          "cublasLtMatmulPreferenceSetAttribute");
+  decltype(cublasLtMatmulAlgoGetHeuristic)* get_heuristic =
+      library.function<decltype(cublasLtMatmulAlgoGetHeuristic)>("cublasLtMatmulAlgoGetHeuristic");
+  decltype(cublasLtMatmulAlgoCheck)* check_algorithm =
+      library.function<decltype(cublasLtMatmulAlgoCheck)>("cublasLtMatmulAlgoCheck");
+  decltype(cublasLtMatmul)* matmul = library.function<decltype(cublasLtMatmul)>("cublasLtMatmul");
 };
 
 struct Cudnn {

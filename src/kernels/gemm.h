@@ -81,4 +81,10 @@ void run(Stream& stream, const GemmTuning& tuning);
 void run(Stream& stream, const ListGemmRecords& op);
 }  // namespace cpu
 
+namespace cuda {
+void run(Stream& stream, const Gemm& op);
+void run(Stream& stream, const GemmTuning& tuning);
+void run(Stream& stream, const ListGemmRecords& op);
+}  // namespace cuda
+
 }  // namespace swallow

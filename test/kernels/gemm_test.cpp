@@ -1,94 +1,33 @@
 #include "kernels/gemm.h"
 
 #include <catch2/catch.hpp>
-#include <cmath>
-#include <string>
 #include <tuple>
 #include <utility>
 #include <vector>
 
 #include "kernels/cpu/plain_gemm.h"
+#include "support/gemm_cases.h"
 #include "support/random_tensor.h"
+#include "support/run_on.h"
 
 using namespace swallow;
 using namespace swallow::test;
 
 namespace {
 
-struct Case {
-  int64_t m, n, k;
-  DType input, output;
-  Transpose transpose_a = Transpose::no;
-  Transpose transpose_b = Transpose::no;
-  Beta beta = Beta::zero;
-};
+using Case = GemmCase;
+using Operands = GemmOperands;
 
-std::string describe(const Case& c) {
-  return fmt::format("m {} n {} k {} {} -> {} ta {} tb {} beta {}", c.m, c.n, c.k, name_of(c.input),
-                     name_of(c.output), c.transpose_a == Transpose::yes,
-                     c.transpose_b == Transpose::yes, c.beta == Beta::one);
-}
-
-struct Operands {
-  TestTensor a, b, c;
-  Gemm op;
-};
-
-Operands make_operands(const Case& c) {
-  const auto shape = [](int64_t rows, int64_t columns, Transpose transpose) {
-    return transpose == Transpose::no ? Shape{rows, columns} : Shape{columns, rows};
-  };
-  Operands x{random_tensor(c.input, shape(c.m, c.k, c.transpose_a), 1),
-             random_tensor(c.input, shape(c.k, c.n, c.transpose_b), 2),
-             random_tensor(c.output, {c.m, c.n}, 3),
-             {}};
-  x.op = {.a = x.a.tensor,
-          .b = x.b.tensor,
-          .c = x.c.tensor,
-          .transpose_a = c.transpose_a,
-          .transpose_b = c.transpose_b,
-          .beta = c.beta};
-  return x;
-}
-
-/// The definition, in double.
-std::vector<double> reference(const Case& s, const Operands& x) {
-  const std::vector<double> a = to_doubles(x.a.tensor);
-  const std::vector<double> b = to_doubles(x.b.tensor);
-  std::vector<double> c = to_doubles(x.c.tensor);
-  for (int64_t i = 0; i < s.m; ++i)
-    for (int64_t j = 0; j < s.n; ++j) {
-      double sum = 0;
-      for (int64_t p = 0; p < s.k; ++p) {
-        const int64_t ia = s.transpose_a == Transpose::no ? i * s.k + p : p * s.m + i;
-        const int64_t ib = s.transpose_b == Transpose::no ? p * s.n + j : j * s.k + p;
-        sum += a[static_cast<size_t>(ia)] * b[static_cast<size_t>(ib)];
-      }
-      double& element = c[static_cast<size_t>(i * s.n + j)];
-      element = s.beta == Beta::one ? element + sum : sum;
-    }
-  return c;
-}
-
-/// Terms of norm 1 each: a sum of k of them is of size sqrt(k).
-Tolerance bound(const Case& c) {
-  const double scale = std::sqrt(static_cast<double>(c.k) + 1);
-  return {tolerance_for(c.input, scale).absolute, tolerance_for(c.output).relative};
-}
-
-const std::vector<std::pair<DType, DType>> kTypes = {{DType::f32, DType::f32},
-                                                     {DType::bf16, DType::bf16},
-                                                     {DType::bf16, DType::f32},
-                                                     {DType::f64, DType::f64}};
-
-/// Both kernels on one case: the one `launch` picks, and our own.
-void check_case(const Case& c) {
-  INFO(describe(c));
-  Stream stream(Device{}, 2);
+/// One case on the stream's device; on the CPU both kernels: the one `launch` picks, and our own.
+void check_case(Stream& stream, const Case& c, int64_t offset = 0) {
+  const Device device = stream.device();
+  if (!computes(device, c.input)) return;
+  INFO(to_string(device) << " " << describe(c) << " offset " << offset);
   const Operands chosen = make_operands(c);
   const std::vector<double> want = reference(c, chosen);
-  launch(stream, chosen.op);
+  run_on(stream, chosen.op, offset);
   require_close(chosen.c.tensor, want, bound(c));
+  if (device.kind != DeviceKind::cpu) return;
   const Operands plain = make_operands(c);
   cpu::plain_gemm(stream, plain.op);
   require_close(plain.c.tensor, want, bound(c));
@@ -96,47 +35,59 @@ void check_case(const Case& c) {
 
 }  // namespace
 
-TEST_CASE("gemm matches its definition for every transpose, beta and type", "[unit][gemm]") {
-  for (const auto& [input, output] : kTypes)
+TEST_CASE("gemm matches its definition for every transpose, beta and type",
+          "[unit][device][gemm]") {
+  Stream stream(GENERATE(from_range(devices())), 2);
+  const auto offset = GENERATE(int64_t{0}, 1);
+  if (offset != 0 && stream.device().kind == DeviceKind::cpu) return;
+  for (const auto& [input, output] : kGemmTypes)
     for (const Transpose ta : {Transpose::no, Transpose::yes})
       for (const Transpose tb : {Transpose::no, Transpose::yes})
         for (const Beta beta : {Beta::zero, Beta::one})
           for (const auto& [m, n, k] : {std::tuple<int64_t, int64_t, int64_t>{33, 31, 32},
                                         {1, 33, 7},
                                         {32, 1, 33},
-                                        {5, 6, 1}})
-            check_case({m, n, k, input, output, ta, tb, beta});
+                                        {5, 6, 1},
+                                        {16, 24, 40}})
+            check_case(stream, {m, n, k, input, output, ta, tb, beta}, offset);
 }
 
-TEST_CASE("gemm matches its definition on odd and large sizes", "[unit][gemm]") {
-  for (const auto& [input, output] : kTypes) {
+TEST_CASE("gemm matches its definition on odd and large sizes", "[unit][device][gemm]") {
+  Stream stream(GENERATE(from_range(devices())), 2);
+  for (const auto& [input, output] : kGemmTypes) {
     for (const int64_t m : {1, 31, 32, 33})
-      for (const int64_t n : {1, 31, 32, 33}) check_case({m, n, 33, input, output});
-    check_case({150, 270, 300, input, output, Transpose::no, Transpose::yes});  // tile borders
-    check_case({7, 9, 4099, input, output, Transpose::yes, Transpose::no, Beta::one});
-    check_case({600, 3, 17, input, output});
-    check_case({3, 600, 17, input, output});
+      for (const int64_t n : {1, 31, 32, 33}) check_case(stream, {m, n, 33, input, output});
+    check_case(stream, {129, 129, 129, input, output, {}, {}, Beta::one});
+    check_case(stream,
+               {150, 270, 300, input, output, Transpose::no, Transpose::yes});  // tile borders
+    check_case(stream, {7, 9, 4099, input, output, Transpose::yes, Transpose::no, Beta::one});
+    check_case(stream, {600, 3, 17, input, output});
+    check_case(stream, {3, 600, 17, input, output});
   }
 }
 
-TEST_CASE("gemm puts every tile of a large c in its place", "[unit][gemm]") {
+TEST_CASE("gemm puts every tile of a large c in its place", "[unit][device][gemm]") {
+  Stream stream(GENERATE(from_range(devices())), 2);
   for (const Transpose ta : {Transpose::no, Transpose::yes})
     for (const Transpose tb : {Transpose::no, Transpose::yes}) {
-      check_case({257, 530, 9, DType::f32, DType::f32, ta, tb, Beta::one});
-      check_case({257, 530, 9, DType::bf16, DType::f32, ta, tb});
+      check_case(stream, {257, 530, 9, DType::f32, DType::f32, ta, tb, Beta::one});
+      check_case(stream, {257, 530, 9, DType::bf16, DType::f32, ta, tb});
     }
 }
 
-TEST_CASE("gemm of empty matrices clears or keeps c", "[unit][gemm]") {
-  Stream stream(Device{}, 2);
-  for (const auto& [input, output] : kTypes) {
+TEST_CASE("gemm of empty matrices clears or keeps c", "[unit][device][gemm]") {
+  const auto device = GENERATE(from_range(devices()));
+  Stream stream(device, 2);
+  for (const auto& [input, output] : kGemmTypes) {
     for (const Beta beta : {Beta::zero, Beta::one})
-      check_case({3, 5, 0, input, output, {}, {}, beta});
-    check_case({0, 5, 4, input, output});
-    check_case({3, 0, 4, input, output});
+      check_case(stream, {3, 5, 0, input, output, {}, {}, beta});
+    check_case(stream, {0, 5, 4, input, output});
+    check_case(stream, {3, 0, 4, input, output});
+    if (!computes(device, input)) continue;
     Operands x = make_operands({300, 300, 0, input, output, Transpose::yes, Transpose::yes});
     x.op.a.data = x.op.b.data = nullptr;  // no element, no memory
-    launch(stream, x.op);
+    x.op.a.device = x.op.b.device = device;
+    run_on(stream, x.op);
     require_close(x.c.tensor, std::vector<double>(size_t{300} * 300, 0));
   }
 }
@@ -148,7 +99,7 @@ TEST_CASE("gemm gives the same bits for 1, 2 and 3 threads", "[unit][gemm]") {
     Stream stream(Device{}, threads);
     size_t next = 0;
     for (const Kernel kernel : {Kernel{launch<Gemm>}, Kernel{cpu::plain_gemm}})
-      for (const auto& [input, output] : kTypes)
+      for (const auto& [input, output] : kGemmTypes)
         for (const Case& c :
              {Case{300, 200, 270, input, output}, Case{64, 48, 2048, input, output, Transpose::yes},
               Case{16, 16, 6000, input, output, Transpose::yes, {}, Beta::one},
