@@ -62,7 +62,7 @@ SlotMemory take_slot(const ModelShapes& m, const BlockActivations& shared, Arena
 }
 
 void take_head_workspace(const ModelShapes& m, Arena& arena, Workspace& work) {
-  const int64_t rows = m.sequence * m.batch;
+  const int64_t rows = m.head_rows;
   work.final_n = arena.take(kScratch, m.dtype, local_stream(m));
   work.final_rstd = arena.take(kScratch, m.main_dtype, {m.sequence_local * m.batch});
   work.logits = arena.take("logits", m.dtype, {rows, m.vocab_local});

@@ -49,8 +49,8 @@ struct Workspace {
   Tensor dgate_up;                    // [s, b, 2 f/t]
   Tensor attention, gemm;             // [bytes] u8
   Tensor final_n, final_rstd;         // [s/t, b, h], [s/t * b], last stage
-  Tensor logits;                      // [s * b, v/t], last stage
-  Tensor maxima, local_maxima, sums;  // [s * b], [s * b], [2, s * b] main type, last stage
+  Tensor logits;                      // [rows, v/t], last stage: as many tokens as exist at once
+  Tensor maxima, local_maxima, sums;  // [rows], [rows], [2, rows] main type, last stage
 };
 
 struct StageMemory {

@@ -63,6 +63,20 @@ std::vector<LayerRange> split_layers(int64_t num_layers, int64_t stages, double 
   return ranges;
 }
 
+namespace {
+
+/// Logits of at most this size: small beside the rest of a micro-batch, and still so many tokens
+/// that a GPU's product runs at full rate and the weight gradient is not added to much more often.
+constexpr int64_t kLogitsBytes = int64_t{256} << 20;
+
+/// Equal chunks of whole multiples of 128 tokens, or all tokens.
+int64_t head_rows(int64_t tokens, int64_t row_bytes) {
+  const int64_t chunks = ceil_div(tokens * row_bytes, kLogitsBytes);
+  return std::min(tokens, round_up(ceil_div(tokens, chunks), 128));
+}
+
+}  // namespace
+
 ModelShapes make_shapes(const RunConfig& config, const RunShape& run, GridCoordinate at) {
   const ModelConfig& model = config.model;
   ModelShapes shapes;
@@ -86,6 +100,8 @@ ModelShapes make_shapes(const RunConfig& config, const RunShape& run, GridCoordi
   shapes.has_embedding = at.pp == 0;
   shapes.has_head = at.pp == run.pp - 1;
   shapes.dtype = dtype_of(config.training.params_dtype);
+  shapes.head_rows =
+      head_rows(shapes.sequence * shapes.batch, shapes.vocab_local * size_of(shapes.dtype));
   shapes.main_dtype = accumulate_dtype(shapes.dtype);
   shapes.recompute = config.training.recompute_granularity;
   shapes.norm_epsilon = model.norm_epsilon;

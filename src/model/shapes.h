@@ -34,6 +34,7 @@ struct ModelShapes {
   int64_t ffn = 0;             // f
   int64_t vocab = 0;           // without padding
   int64_t vocab_local = 0;     // v/t
+  int64_t head_rows = 0;       // tokens whose logits exist at a time, at most s * b
   int64_t num_layers = 0;      // of the whole model
   LayerRange layers;           // of this pipeline stage
   bool has_embedding = false;  // first stage

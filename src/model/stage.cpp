@@ -57,8 +57,7 @@ void LlamaStage::backward(int64_t microbatch, double loss_scale, ParamObserver& 
   const Tensor& dx = gradient(microbatch);
   if (shapes_.has_head) {
     observer.before_reading(order_.end);
-    head_forward(s);
-    head_backward(s, dx, loss_scale);
+    head_forward_backward(s, dx, loss_scale);
     observer.gradients_complete(order_.head_begin);
   }
   for (size_t i = s.blocks.size(); i-- > 0;) {
@@ -78,34 +77,37 @@ void LlamaStage::evaluate(int64_t microbatch, ParamObserver& observer) {
   head_forward(slot(microbatch));
 }
 
-VocabSlice LlamaStage::vocab_slice() const {
+VocabParallelHead LlamaStage::head_of(const SlotMemory& s) const {
   const Workspace& w = memory_.work;
-  return {shapes_.vocab_start(), shapes_.vocab_valid(), w.maxima, w.local_maxima, w.sums};
+  return {.x = w.final_n,
+          .w = params_.head,
+          .targets = s.targets.view({s.targets.numel()}),
+          .logits = w.logits,
+          .slice = {shapes_.vocab_start(), shapes_.vocab_valid(), w.maxima, w.local_maxima, w.sums},
+          .loss = memory_.loss};
 }
 
-void LlamaStage::head_forward(const SlotMemory& s) {
+void LlamaStage::final_norm(const SlotMemory& s) {
   const Workspace& w = memory_.work;
-  // 1. final norm
   launch(stream_, RmsNormForward{.x = s.final_x.as_matrix(),
                                  .weight = params_.final_norm,
                                  .y = w.final_n.as_matrix(),
                                  .rstd = w.final_rstd,
                                  .eps = shapes_.norm_epsilon});
-  // 2. logits
-  column_parallel_forward(tp_, w.final_n, params_.head, w.logits);
-  // 3. loss
-  vocab_parallel_cross_entropy_forward(tp_, w.logits, s.targets.view({s.targets.numel()}),
-                                       vocab_slice(), memory_.loss);
 }
 
-void LlamaStage::head_backward(const SlotMemory& s, const Tensor& dx, double loss_scale) {
+void LlamaStage::head_forward(const SlotMemory& s) {
+  final_norm(s);
+  vocab_parallel_head_loss(tp_, head_of(s));
+}
+
+void LlamaStage::head_forward_backward(const SlotMemory& s, const Tensor& dx, double loss_scale) {
   const Workspace& w = memory_.work;
-  // 3. loss: logits become dlogits
-  vocab_parallel_cross_entropy_backward(tp_, w.logits, s.targets.view({s.targets.numel()}),
-                                        vocab_slice(), loss_scale);
-  // 2. logits
-  column_parallel_backward(tp_, w.logits, w.final_n, params_.head, w.dnorm, gradients_.head);
-  // 1. final norm; nothing flows around it, so the gradient starts from zero
+  // 1. final norm
+  final_norm(s);
+  // 2. logits and loss, forward and backward chunk by chunk
+  vocab_parallel_head_loss_and_gradients(tp_, head_of(s), loss_scale, w.dnorm, gradients_.head);
+  // 1. final norm, backward; nothing flows around it, so the gradient starts from zero
   zero(stream_, dx);
   launch(stream_, RmsNormBackward{.dy = w.dnorm.as_matrix(),
                                   .x = s.final_x.as_matrix(),

@@ -53,8 +53,9 @@ class LlamaStage {
  private:
   [[nodiscard]] const SlotMemory& slot(int64_t microbatch) const;
   void head_forward(const SlotMemory& slot);
-  void head_backward(const SlotMemory& slot, const Tensor& dx, double loss_scale);
-  [[nodiscard]] VocabSlice vocab_slice() const;
+  void head_forward_backward(const SlotMemory& slot, const Tensor& dx, double loss_scale);
+  void final_norm(const SlotMemory& slot);
+  [[nodiscard]] VocabParallelHead head_of(const SlotMemory& slot) const;
 
   ModelShapes shapes_;
   ParamOrder order_;

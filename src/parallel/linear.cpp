@@ -4,8 +4,6 @@
 
 namespace swallow {
 
-namespace {
-
 void linear_forward(const TensorParallel& tp, const Tensor& x, const Tensor& w, const Tensor& y) {
   launch(tp.stream, Gemm{.a = x.as_matrix(),
                          .b = w,
@@ -29,8 +27,6 @@ void linear_backward_weight(const TensorParallel& tp, const Tensor& dy, const Te
                          .transpose_a = Transpose::yes,
                          .beta = Beta::one});
 }
-
-}  // namespace
 
 void column_parallel_forward(const TensorParallel& tp, const Tensor& x, const Tensor& w,
                              const Tensor& y) {

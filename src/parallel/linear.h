@@ -9,6 +9,16 @@
 
 namespace swallow {
 
+/// The products of a linear layer on this rank alone, between entering and leaving a region.
+/// y = x w^T.  x [..., in], w [out, in], y [..., out]
+void linear_forward(const TensorParallel& tp, const Tensor& x, const Tensor& w, const Tensor& y);
+/// dx = dy w.
+void linear_backward_input(const TensorParallel& tp, const Tensor& dy, const Tensor& w,
+                           const Tensor& dx);
+/// dw += dy^T x.
+void linear_backward_weight(const TensorParallel& tp, const Tensor& dy, const Tensor& x,
+                            const Tensor& dw);
+
 /// y = enter(x) w^T.  x [s/t, b, in], w [out/t, in], y [s, b, out/t]
 void column_parallel_forward(const TensorParallel& tp, const Tensor& x, const Tensor& w,
                              const Tensor& y);

@@ -1,7 +1,10 @@
 #include "parallel/vocab.h"
 
+#include <algorithm>
+
 #include "kernels/cross_entropy.h"
 #include "kernels/embedding.h"
+#include "parallel/linear.h"
 
 namespace swallow {
 
@@ -54,6 +57,52 @@ void vocab_parallel_cross_entropy_backward(const TensorParallel& tp, const Tenso
                                          .vocab_start = slice.start,
                                          .valid = slice.valid,
                                          .scale = scale});
+}
+
+VocabSlice VocabSlice::first(int64_t count) const {
+  return {start, valid, maxima.rows(0, count), local ? local.rows(0, count) : local,
+          sums.view({sums.numel()}).rows(0, 2 * count).view({2, count})};
+}
+
+namespace {
+
+/// Calls fn(begin, end) for the chunks of `rows` tokens.
+template <class Fn>
+void for_each_chunk(const VocabParallelHead& head, Fn&& fn) {
+  const int64_t rows = head.targets.numel();
+  const int64_t chunk = head.logits.size(0);
+  for (int64_t begin = 0; begin < rows; begin += chunk) fn(begin, std::min(begin + chunk, rows));
+}
+
+/// Logits and loss of tokens [begin, end); `x` is the whole input.
+void chunk_forward(const TensorParallel& tp, const VocabParallelHead& head, const Tensor& x,
+                   int64_t begin, int64_t end) {
+  const Tensor logits = head.logits.rows(0, end - begin);
+  linear_forward(tp, x.rows(begin, end), head.w, logits);
+  vocab_parallel_cross_entropy_forward(tp, logits, head.targets.rows(begin, end),
+                                       head.slice.first(end - begin), head.loss);
+}
+
+}  // namespace
+
+void vocab_parallel_head_loss(const TensorParallel& tp, const VocabParallelHead& head) {
+  const Tensor x = enter_region(tp, head.x).as_matrix();
+  for_each_chunk(head, [&](int64_t begin, int64_t end) { chunk_forward(tp, head, x, begin, end); });
+}
+
+void vocab_parallel_head_loss_and_gradients(const TensorParallel& tp, const VocabParallelHead& head,
+                                            double scale, const Tensor& dx, const Tensor& dw) {
+  const Tensor x = enter_region(tp, head.x).as_matrix();
+  const Tensor partial = partial_sum(tp, dx).as_matrix();
+  for_each_chunk(head, [&](int64_t begin, int64_t end) {
+    chunk_forward(tp, head, x, begin, end);
+    const Tensor logits = head.logits.rows(0, end - begin);  // dlogits from here on
+    vocab_parallel_cross_entropy_backward(tp, logits, head.targets.rows(begin, end),
+                                          head.slice.first(end - begin), scale);
+    linear_backward_weight(tp, logits, x.rows(begin, end), dw);
+    linear_backward_input(tp, logits, head.w, partial.rows(begin, end));
+  });
+  leave_region(tp, dx);
 }
 
 }  // namespace swallow
