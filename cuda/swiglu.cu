@@ -4,10 +4,8 @@
 // bandwidth.
 #include <cuda_bf16.h>
 
-#include <algorithm>
 #include <cstdint>
 
-#include "base/check.h"
 #include "base/math.h"
 #include "gpu_types.h"
 #include "kernel_launch.h"
@@ -78,21 +76,10 @@ __global__ void __launch_bounds__(kMaxThreads)
   *reinterpret_cast<Pack*>(dgate_up + up_at) = dup;
 }
 
-/// As few blocks per row as kMaxThreads allows, of equal width in whole warps: 13,824 columns in
-/// packs of 8 become 4 blocks of 448 threads with 3.6 % idle.
-LaunchShape launch_shape(int64_t rows, int64_t f, int count) {
-  const int64_t packs = ceil_div(f, count);
-  const int64_t blocks = ceil_div(packs, kMaxThreads);
-  SWALLOW_CHECK(rows <= INT32_MAX && blocks <= 65535, "SwiGLU of [{}, {}] exceeds a CUDA grid",
-                rows, f);
-  return {dim3(static_cast<unsigned>(rows), static_cast<unsigned>(blocks)),
-          static_cast<unsigned>(round_up(ceil_div(packs, blocks), 32))};
-}
-
 template <class T, int kCount>
 void forward(cudaStream_t queue, const SwigluForward& op) {
   const int64_t f = op.y.size(1);
-  const LaunchShape shape = launch_shape(op.y.size(0), f, kCount);
+  const LaunchShape shape = rows_of_packs(op.y.size(0), ceil_div(f, kCount), kMaxThreads);
   launch_kernel(queue, shape, swiglu_forward_kernel<T, kCount>, pointer<const T>(op.gate_up),
                 pointer<T>(op.y), f);
 }
@@ -100,7 +87,7 @@ void forward(cudaStream_t queue, const SwigluForward& op) {
 template <class T, int kCount>
 void backward(cudaStream_t queue, const SwigluBackward& op) {
   const int64_t f = op.dy.size(1);
-  const LaunchShape shape = launch_shape(op.dy.size(0), f, kCount);
+  const LaunchShape shape = rows_of_packs(op.dy.size(0), ceil_div(f, kCount), kMaxThreads);
   launch_kernel(queue, shape, swiglu_backward_kernel<T, kCount>, pointer<const T>(op.gate_up),
                 pointer<const T>(op.dy), pointer<T>(op.dgate_up), f);
 }
