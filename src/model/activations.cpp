@@ -2,6 +2,7 @@
 
 #include "kernels/attention.h"
 #include "kernels/gemm.h"
+#include "kernels/rmsnorm.h"
 
 namespace swallow {
 
@@ -89,6 +90,9 @@ Workspace take_workspace(const ModelShapes& m, int num_threads, Arena& arena) {
       arena.take(kScratch, DType::u8,
                  {attention_workspace_bytes(arena.device(), attention, m.dtype, num_threads)});
   work.gemm = arena.take(kScratch, DType::u8, {gemm_workspace_bytes(arena.device())});
+  work.norm =
+      arena.take(kScratch, DType::u8,
+                 {rmsnorm_workspace_bytes(arena.device(), m.sequence_local * m.batch, m.hidden)});
   if (m.has_head) take_head_workspace(m, arena, work);
   return work;
 }

@@ -47,7 +47,7 @@ struct Workspace {
   Tensor dattn;                       // [s, b, n d / t]
   Tensor dact;                        // [s, b, f/t]
   Tensor dgate_up;                    // [s, b, 2 f/t]
-  Tensor attention, gemm;             // [bytes] u8
+  Tensor attention, gemm, norm;       // [bytes] u8
   Tensor final_n, final_rstd;         // [s/t, b, h], [s/t * b], last stage
   Tensor logits;                      // [rows, v/t], last stage: as many tokens as exist at once
   Tensor maxima, local_maxima, sums;  // [rows], [rows], [2, rows] main type, last stage

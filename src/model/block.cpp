@@ -52,7 +52,8 @@ void norm_backward(const BlockContext& c, const Tensor& dy, const Tensor& sum, c
                                       .weight = weight,
                                       .rstd = rstd,
                                       .dx = dx.as_matrix(),
-                                      .dweight = dweight});
+                                      .dweight = dweight,
+                                      .workspace = c.work.norm});
 }
 
 /// Steps 2 to 8: from the first normalised input to the input of the last product.

@@ -114,7 +114,8 @@ void LlamaStage::head_forward_backward(const SlotMemory& s, const Tensor& dx, do
                                   .weight = params_.final_norm,
                                   .rstd = w.final_rstd,
                                   .dx = dx.as_matrix(),
-                                  .dweight = gradients_.final_norm});
+                                  .dweight = gradients_.final_norm,
+                                  .workspace = w.norm});
 }
 
 }  // namespace swallow

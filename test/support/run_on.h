@@ -38,14 +38,15 @@ inline bool computes(Device device, DType dtype) {
 /// Host tensors on their way to a GPU and back. Tensors that start at the same address stay one.
 class DeviceCopies {
  public:
-  /// Each copy starts `offset` elements behind an address that is a multiple of 256 bytes.
+  /// Each copy starts `offset` elements behind an address that is a multiple of 256 bytes; bytes
+  /// (u8) are scratch, whose alignment ops may demand.
   DeviceCopies(Stream& stream, int64_t offset) : stream_(stream), offset_(offset) {}
 
   void upload(Tensor& tensor) {
     if (tensor.data == nullptr) return;
     auto found = copies_.find(tensor.data);
     if (found == copies_.end()) {
-      const int64_t skipped = offset_ * size_of(tensor.dtype);
+      const int64_t skipped = tensor.dtype == DType::u8 ? 0 : offset_ * size_of(tensor.dtype);
       Buffer buffer(stream_.device(), tensor.bytes() + skipped + 1);
       Copy copy{
           tensor, {buffer.data() + skipped, tensor.dtype, tensor.shape, stream_.device()}, {}};
