@@ -28,5 +28,8 @@ struct Rope {
 namespace cpu {
 void run(Stream& stream, const Rope& op);
 }
+namespace cuda {
+void run(Stream& stream, const Rope& op);
+}
 
 }  // namespace swallow

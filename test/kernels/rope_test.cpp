@@ -6,6 +6,7 @@
 
 #include "support/gradcheck.h"
 #include "support/random_tensor.h"
+#include "support/run_on.h"
 #include "support/tolerance.h"
 
 using namespace swallow;
@@ -15,17 +16,19 @@ namespace {
 
 constexpr double kBase = 10000;
 
-/// Two query heads, one key head and one value head of size `head_dim`.
+/// `heads` query and key heads and one value head of size `head_dim`, for a batch of two.
 struct Case {
   TestTensor qkv, table;
+  int64_t heads;
 
-  Case(DType dtype, int64_t sequence, int64_t head_dim)
-      : qkv(random_tensor(dtype, {sequence, 2, 4 * head_dim}, 1)),
-        table(empty_tensor(DType::f32, {sequence, head_dim})) {
+  Case(DType dtype, int64_t sequence, int64_t head_dim, int64_t turning_heads = 3)
+      : qkv(random_tensor(dtype, {sequence, 2, (turning_heads + 1) * head_dim}, 1)),
+        table(empty_tensor(DType::f32, {sequence, head_dim})),
+        heads(turning_heads) {
     fill_rope_table(table.tensor, kBase);
   }
   [[nodiscard]] Rope op(RopeDirection direction) const {
-    return {.qkv = qkv.tensor, .table = table.tensor, .heads = 3, .direction = direction};
+    return {.qkv = qkv.tensor, .table = table.tensor, .heads = heads, .direction = direction};
   }
 };
 
@@ -36,7 +39,7 @@ std::vector<double> reference(const Case& c, double sign) {
   std::vector<double> out = to_doubles(qkv);
   const int64_t head_dim = c.table.tensor.size(1);
   for (int64_t row = 0; row < qkv.size(0) * qkv.size(1); ++row)
-    for (int64_t head = 0; head < 3; ++head)
+    for (int64_t head = 0; head < c.heads; ++head)
       for (int64_t i = 0; i < head_dim / 2; ++i) {
         const double angle =
             static_cast<double>(row / qkv.size(1)) *
@@ -70,22 +73,29 @@ TEST_CASE("the rope table holds distinct f32 angles far beyond position 256", "[
   REQUIRE(values[4097 * 8 + 2] != values[4098 * 8 + 2]);
 }
 
-TEST_CASE("rope matches a double reference in both directions", "[unit][rope]") {
+TEST_CASE("rope matches a double reference in both directions", "[unit][device][rope]") {
+  const auto device = GENERATE(from_range(devices()));
   const auto dtype = GENERATE(DType::f32, DType::bf16, DType::f64);
-  const auto head_dim = GENERATE(int64_t{2}, 32, 66);
+  const auto head_dim = GENERATE(int64_t{2}, 32, 66, 128);
+  // 9: a 70B rank of eight; 80: the 13B model, a block of a GPU and a rest.
+  const auto heads = GENERATE(int64_t{3}, 9, 80);
   const auto direction = GENERATE(RopeDirection::forward, RopeDirection::backward);
-  const Case c(dtype, 33, head_dim);
+  const auto offset = GENERATE(int64_t{0}, 1);
+  if (!computes(device, dtype)) return;
+  INFO(to_string(device) << " " << name_of(dtype) << " d " << head_dim << " heads " << heads
+                         << " offset " << offset);
+  const Case c(dtype, heads == 80 ? 3 : 33, head_dim, heads);
   const auto want = reference(c, direction == RopeDirection::forward ? 1 : -1);
   const TestTensor before = clone(c.qkv.tensor);
-  Stream stream(Device{}, 2);
-  launch(stream, c.op(direction));
+  Stream stream(device, 2);
+  run_on(stream, c.op(direction), offset);
   require_close(c.qkv.tensor, want);
   const auto old_values = to_doubles(before.tensor);  // value heads and position 0 do not turn
   const auto new_values = to_doubles(c.qkv.tensor);
-  const auto width = static_cast<size_t>(4 * head_dim);
+  const auto width = static_cast<size_t>((heads + 1) * head_dim);
   for (size_t i = 0; i < new_values.size(); ++i)
-    if (i < 2 * width || i % width >= static_cast<size_t>(3 * head_dim))
-      REQUIRE(new_values[i] == old_values[i]);
+    if (i < 2 * width || i % width >= static_cast<size_t>(heads * head_dim))
+      if (new_values[i] != old_values[i]) FAIL("element " << i << " must not turn");
 }
 
 TEST_CASE("rope backward is the transpose of forward", "[unit][rope]") {
