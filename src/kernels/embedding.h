@@ -11,7 +11,7 @@ namespace swallow {
 
 /// y[i] = table[ids[i] - vocab_start]; zero where the id belongs to another rank's rows.
 struct EmbeddingForward {
-  Tensor ids;    // [rows] i32, every id >= 0
+  Tensor ids;    // [rows] i32, every id >= 0; a GPU takes others for another rank's
   Tensor table;  // [v/t, h]
   Tensor y;      // [rows, h], dtype of the table
   int64_t vocab_start = 0;
@@ -31,5 +31,10 @@ namespace cpu {
 void run(Stream& stream, const EmbeddingForward& op);
 void run(Stream& stream, const EmbeddingBackward& op);
 }  // namespace cpu
+
+namespace cuda {
+void run(Stream& stream, const EmbeddingForward& op);
+void run(Stream& stream, const EmbeddingBackward& op);
+}  // namespace cuda
 
 }  // namespace swallow

@@ -82,6 +82,18 @@ T __shfl_down_sync(unsigned mask, T value, unsigned delta) {
 }
 
 template <class T>
+T __shfl_up_sync(unsigned mask, T value, unsigned delta) {
+  emulated_gpu::require_whole_warp(mask);
+  const unsigned lane = emulated_gpu::lane();
+  return emulated_gpu::shuffle(value, lane >= delta ? lane - delta : lane);
+}
+inline unsigned __ballot_sync(unsigned mask, int predicate) {
+  unsigned votes = predicate != 0 ? 1U << emulated_gpu::lane() : 0U;
+  for (int other = 16; other > 0; other /= 2) votes |= __shfl_xor_sync(mask, votes, other);
+  return votes;
+}
+
+template <class T>
 T __ldg(const T* address) {
   return *address;
 }
@@ -129,6 +141,9 @@ inline unsigned __float_as_uint(float a) {
 }
 inline float __uint_as_float(unsigned a) {
   return std::bit_cast<float>(a);
+}
+inline int __popc(unsigned a) {
+  return std::popcount(a);
 }
 inline int __clzll(long long a) {
   return std::countl_zero(static_cast<unsigned long long>(a));
