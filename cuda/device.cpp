@@ -25,6 +25,13 @@ int count_devices(std::string& why) {
   return 0;
 }
 
+/// As nvidia-smi writes it, but without the dashes inside.
+std::string uuid_text(const cudaUUID_t& uuid) {
+  std::string text = "GPU-";
+  for (const char byte : uuid.bytes) text += fmt::format("{:02x}", static_cast<uint8_t>(byte));
+  return text;
+}
+
 std::vector<DeviceInfo> list_gpus() {
   std::vector<DeviceInfo> found;
   std::string why;
@@ -35,7 +42,8 @@ std::vector<DeviceInfo> list_gpus() {
     found.push_back({{DeviceKind::cuda, index},
                      properties.name,
                      static_cast<int64_t>(properties.totalGlobalMem),
-                     10 * properties.major + properties.minor});
+                     10 * properties.major + properties.minor,
+                     uuid_text(properties.uuid)});
   }
   return found;
 }
@@ -89,6 +97,17 @@ void wait_event(int index, void* queue, void* event) {
 void synchronize_event(int index, void* event) {
   CUDA_CHECK(cudaSetDevice(index));
   CUDA_CHECK(cudaEventSynchronize(static_cast<cudaEvent_t>(event)));
+}
+
+bool query_event(int index, void* event) {
+  CUDA_CHECK(cudaSetDevice(index));
+  const cudaError_t error = cudaEventQuery(static_cast<cudaEvent_t>(event));
+  if (error == cudaErrorNotReady) {
+    cudaGetLastError();  // no failure, but the runtime may remember it as one
+    return false;
+  }
+  check(error, "cudaEventQuery", __FILE__, __LINE__);
+  return true;
 }
 
 double ms_between(int index, void* start, void* end) {
@@ -181,6 +200,7 @@ constexpr DeviceBackend kGpu = {
     .record_event = record_event,
     .wait_event = wait_event,
     .synchronize_event = synchronize_event,
+    .query_event = query_event,
     .ms_between = ms_between,
     .allocate = allocate,
     .release = release,

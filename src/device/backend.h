@@ -22,6 +22,7 @@ struct DeviceBackend {
   void (*record_event)(int index, void* event, void* queue);
   void (*wait_event)(int index, void* queue, void* event);
   void (*synchronize_event)(int index, void* event);
+  bool (*query_event)(int index, void* event);
   double (*ms_between)(int index, void* start, void* end);
   /// `bytes` > 0 filled with zero, aligned to 256 bytes; throws ResourceError or DeviceError.
   std::byte* (*allocate)(int index, int64_t bytes);

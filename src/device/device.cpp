@@ -36,6 +36,7 @@ constexpr DeviceBackend kHost = {
     .record_event = [](int, void*, void*) {},
     .wait_event = [](int, void*, void*) {},
     .synchronize_event = [](int, void*) {},
+    .query_event = [](int, void*) { return true; },
     .ms_between = [](int, void*, void*) { return 0.0; },
     .allocate = allocate_on_host,
     .release = [](int, std::byte* data) noexcept { std::free(data); },
@@ -122,6 +123,10 @@ void Event::record(Stream& stream) {
 
 void Event::synchronize() const {
   backend_of(device_).synchronize_event(device_.index, event_.get());
+}
+
+bool Event::query() const {
+  return backend_of(device_).query_event(device_.index, event_.get());
 }
 
 double Event::ms_since(const Event& start) const {

@@ -33,6 +33,8 @@ class Event {
   void record(Stream& stream);
   /// Returns when the marked work is done; at once when none was marked.
   void synchronize() const;
+  /// Whether the marked work is done, without waiting; true when none was marked.
+  [[nodiscard]] bool query() const;
   /// Milliseconds of device time from `start` to this; both must be recorded and done.
   [[nodiscard]] double ms_since(const Event& start) const;
 

@@ -16,6 +16,7 @@ struct DeviceInfo {
   std::string name;            // as the driver says it: "NVIDIA H100 80GB HBM3"
   int64_t memory_bytes = 0;    // of the whole device
   int compute_capability = 0;  // 10 * major + minor: 80, 90
+  std::string uuid;            // "GPU-8dc5...": the same for every process that sees this device
 };
 
 /// A library that is opened at run time, and only when the device is a GPU.

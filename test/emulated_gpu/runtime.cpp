@@ -11,6 +11,7 @@
 #include <memory>
 #include <mutex>
 #include <set>
+#include <thread>
 #include <vector>
 
 #include "executor.h"
@@ -19,13 +20,14 @@
 
 // The runtime's opaque types. A stream and its events belong to one thread.
 struct CUstream_st {
-  std::deque<std::function<void()>> queued;
-  uint64_t num_queued = 0;  // since the beginning
+  std::deque<std::function<bool()>> queued;  // false: to be tried again
+  uint64_t num_queued = 0;                   // since the beginning
   uint64_t num_done = 0;
 };
 struct CUevent_st {
   CUstream_st* stream = nullptr;
   uint64_t number = 0;  // complete when so much of the stream's work is done
+  bool asked = false;   // whether it is complete, since it was recorded
   std::chrono::steady_clock::time_point completed;
 };
 
@@ -33,15 +35,27 @@ namespace emulated_gpu {
 
 namespace {
 
-/// Runs a stream's work up to the first `number` pieces.
-void run_until(CUstream_st& stream, uint64_t number) {
+/// Runs a stream's work up to the first `number` pieces; false when one of them cannot go on yet.
+bool advance(CUstream_st& stream, uint64_t number) {
   while (stream.num_done < number) {
     if (stream.queued.empty()) fail("a stream waits for itself");
-    const std::function<void()> work = std::move(stream.queued.front());
+    std::function<bool()> work = std::move(stream.queued.front());
     stream.queued.pop_front();
-    work();
+    if (!work()) {
+      stream.queued.push_front(std::move(work));
+      return false;
+    }
     ++stream.num_done;
   }
+  return true;
+}
+
+bool is_done(const CUevent_st& event) {
+  return event.stream == nullptr || event.stream->num_done >= event.number;
+}
+
+void run_until(CUstream_st& stream, uint64_t number) {
+  while (!advance(stream, number)) std::this_thread::sleep_for(std::chrono::microseconds(100));
 }
 
 struct ThreadState {
@@ -86,10 +100,17 @@ PinnedMemory& pinned_memory() {
 
 }  // namespace
 
-void enqueue(cudaStream_t stream, std::function<void()> work) {
+void enqueue_attempt(cudaStream_t stream, std::function<bool()> attempt) {
   if (stream == nullptr) fail("work on the legacy default stream; our streams do not wait for it");
-  stream->queued.push_back(std::move(work));
+  stream->queued.push_back(std::move(attempt));
   ++stream->num_queued;
+}
+
+void enqueue(cudaStream_t stream, std::function<void()> work) {
+  enqueue_attempt(stream, [work = std::move(work)] {
+    work();
+    return true;
+  });
 }
 
 void drain(cudaStream_t stream) {
@@ -100,6 +121,7 @@ void drain(cudaStream_t stream) {
 }  // namespace emulated_gpu
 
 using emulated_gpu::enqueue;
+using emulated_gpu::enqueue_attempt;
 using emulated_gpu::result;
 using emulated_gpu::this_thread;
 
@@ -118,9 +140,10 @@ cudaError_t cudaGetDevice(int* device) {
   *device = this_thread().device;
   return cudaSuccess;
 }
-cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int) {
+cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int device) {
   *properties = {};
   std::strcpy(properties->name, "emulated GPU");
+  properties->uuid.bytes[0] = static_cast<char>(device);
   properties->totalGlobalMem = emulated_gpu::kDeviceBytes;
   properties->major = 9;
   properties->multiProcessorCount = 4;
@@ -226,12 +249,14 @@ cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream) {
   enqueue(stream, [event] { event->completed = std::chrono::steady_clock::now(); });
   event->stream = stream;
   event->number = stream->num_queued;
+  event->asked = false;
   return cudaSuccess;
 }
 cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event, unsigned) {
   CUstream_st* other = event->stream;
   if (other == nullptr) return cudaSuccess;  // never recorded
-  enqueue(stream, [other, number = event->number] { emulated_gpu::run_until(*other, number); });
+  enqueue_attempt(
+      stream, [other, number = event->number] { return emulated_gpu::advance(*other, number); });
   return cudaSuccess;
 }
 cudaError_t cudaEventSynchronize(cudaEvent_t event) {
@@ -240,13 +265,16 @@ cudaError_t cudaEventSynchronize(cudaEvent_t event) {
   emulated_gpu::run_until(*event->stream, event->number);
   return cudaSuccess;
 }
+// Who asks again waits: from the second time on the work goes on, as far as it can.
 cudaError_t cudaEventQuery(cudaEvent_t event) {
-  return event->stream == nullptr || event->stream->num_done >= event->number ? cudaSuccess
-                                                                              : cudaErrorNotReady;
+  if (emulated_gpu::is_done(*event)) return cudaSuccess;
+  if (!std::exchange(event->asked, true)) return result(cudaErrorNotReady);
+  const emulated_gpu::DeviceAccess access;
+  return result(emulated_gpu::advance(*event->stream, event->number) ? cudaSuccess
+                                                                     : cudaErrorNotReady);
 }
 cudaError_t cudaEventElapsedTime(float* ms, cudaEvent_t start, cudaEvent_t end) {
-  if (cudaEventQuery(start) != cudaSuccess || cudaEventQuery(end) != cudaSuccess)
-    return cudaErrorNotReady;
+  if (!emulated_gpu::is_done(*start) || !emulated_gpu::is_done(*end)) return cudaErrorNotReady;
   *ms = std::chrono::duration<float, std::milli>(end->completed - start->completed).count();
   return cudaSuccess;
 }

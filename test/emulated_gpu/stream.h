@@ -14,6 +14,10 @@ namespace emulated_gpu {
 /// copied it: the same rule as on a GPU.
 void enqueue(cudaStream_t stream, std::function<void()> work);
 
+/// Adds work that may have to wait for something outside the stream, as a collective does for other
+/// ranks: `attempt` is called, always by the stream's own thread, until it returns true.
+void enqueue_attempt(cudaStream_t stream, std::function<bool()> attempt);
+
 /// Runs what is queued on a stream, with what it waits for on other streams.
 void drain(cudaStream_t stream);
 
