@@ -89,6 +89,31 @@ struct Nccl {
   SharedLibrary library{kFile};
   decltype(ncclGetVersion)* get_version =
       library.function<decltype(ncclGetVersion)>("ncclGetVersion");
+  decltype(ncclGetUniqueId)* get_unique_id =
+      library.function<decltype(ncclGetUniqueId)>("ncclGetUniqueId");
+  decltype(ncclCommInitRankConfig)* comm_init_rank_config =
+      library.function<decltype(ncclCommInitRankConfig)>("ncclCommInitRankConfig");
+  decltype(ncclCommGetAsyncError)* comm_get_async_error =
+      library.function<decltype(ncclCommGetAsyncError)>("ncclCommGetAsyncError");
+  decltype(ncclCommFinalize)* comm_finalize =
+      library.function<decltype(ncclCommFinalize)>("ncclCommFinalize");
+  decltype(ncclCommDestroy)* comm_destroy =
+      library.function<decltype(ncclCommDestroy)>("ncclCommDestroy");
+  decltype(ncclCommAbort)* comm_abort = library.function<decltype(ncclCommAbort)>("ncclCommAbort");
+  decltype(ncclAllReduce)* all_reduce = library.function<decltype(ncclAllReduce)>("ncclAllReduce");
+  decltype(ncclReduceScatter)* reduce_scatter =
+      library.function<decltype(ncclReduceScatter)>("ncclReduceScatter");
+  decltype(ncclAllGather)* all_gather = library.function<decltype(ncclAllGather)>("ncclAllGather");
+  decltype(ncclBroadcast)* broadcast = library.function<decltype(ncclBroadcast)>("ncclBroadcast");
+  decltype(ncclSend)* send = library.function<decltype(ncclSend)>("ncclSend");
+  decltype(ncclRecv)* recv = library.function<decltype(ncclRecv)>("ncclRecv");
+  decltype(ncclGroupStart)* group_start =
+      library.function<decltype(ncclGroupStart)>("ncclGroupStart");
+  decltype(ncclGroupEnd)* group_end = library.function<decltype(ncclGroupEnd)>("ncclGroupEnd");
+  decltype(ncclGetErrorString)* get_error_string =
+      library.function<decltype(ncclGetErrorString)>("ncclGetErrorString");
+  decltype(ncclGetLastError)* get_last_error =
+      library.function<decltype(ncclGetLastError)>("ncclGetLastError");
 };
 
 /// The three of them, absent ones with the reason.

@@ -3,6 +3,9 @@
 // size, order) is reported as an error on every rank, never a hang. Sums are taken in rank order in
 // the accumulation type (f32 for bf16; f64 and integers in themselves) and rounded once, so the
 // same call gives the same bits every time and on every rank.
+// NCCL is the exception (comm/nccl.h): it cannot tell that calls differ, and its order of summation
+// follows from the algorithm that it picks for the machines at hand, with bf16 rounded on the way.
+// The same grid on the same machines gives the same bits again; another transport gives others.
 #pragma once
 
 #include <span>
@@ -23,7 +26,11 @@ struct Transfer {
   Tensor tensor;
 };
 
-/// A call returns when its outputs may be read and its inputs reused by work on `stream`.
+/// A call returns when its outputs may be read and its inputs reused by work on `stream`. Tensors
+/// lie on the stream's device or, unless the transport refuses them with a ContractError as NCCL
+/// does, all in host memory; those are read and written before the call returns, whatever is queued
+/// on the stream. Calls on a device may end, and fail, after they have returned: World::synchronize
+/// reports that.
 /// All of them throw CommError when a peer is lost, disagrees, or is silent beyond the time limit.
 class Communicator {
  public:
