@@ -43,6 +43,17 @@ ModelSize model_size(const ModelConfig& m, const RunShape& run) {
           .seq_length = m.seq_length};
 }
 
+CommBackend comm_backend(CommChoice choice) {
+  switch (choice) {
+    case CommChoice::host:
+      return CommBackend::host;
+    case CommChoice::nccl:
+      return CommBackend::nccl;
+    default:
+      return CommBackend::automatic;
+  }
+}
+
 std::string log_folder(const RunConfig& config) {
   return config.log.log_dir.empty() ? config.checkpoint.save : config.log.log_dir;
 }
@@ -143,7 +154,8 @@ int run_train(const ParsedCommandLine& parsed, const std::vector<std::string>& a
   const TransportOptions transport{
       .host = meeting.hosts.num_nodes() == 1 ? "127.0.0.1" : this_host().name,
       .timeout = std::chrono::milliseconds(
-          static_cast<int64_t>(config.parallel.distributed_timeout_minutes * 60'000))};
+          static_cast<int64_t>(config.parallel.distributed_timeout_minutes * 60'000)),
+      .backend = comm_backend(config.parallel.comm)};
   world = std::make_unique<World>(
       make_world(grid, environment.rank, std::move(meeting.control), transport));
 

@@ -21,6 +21,12 @@ struct EnumNames<Backend> {
 };
 
 template <>
+struct EnumNames<CommChoice> {
+  static constexpr std::array<std::pair<CommChoice, std::string_view>, 3> table{
+      {{CommChoice::automatic, "auto"}, {CommChoice::host, "host"}, {CommChoice::nccl, "nccl"}}};
+};
+
+template <>
 struct EnumNames<ParamsDtype> {
   static constexpr std::array<std::pair<ParamsDtype, std::string_view>, 3> table{
       {{ParamsDtype::bf16, "bf16"}, {ParamsDtype::fp32, "fp32"}, {ParamsDtype::fp64, "fp64"}}};

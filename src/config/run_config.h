@@ -10,6 +10,7 @@
 namespace swallow {
 
 enum class Backend : uint8_t { cpu, cuda };
+enum class CommChoice : uint8_t { automatic, host, nccl };
 enum class ParamsDtype : uint8_t { bf16, fp32, fp64 };
 enum class Recompute : uint8_t { none, selective, full };
 enum class PipelineSchedule : uint8_t { one_f_one_b, gpipe };
@@ -39,6 +40,7 @@ struct ParallelConfig {
   int64_t ddp_bucket_size = 40'000'000;  // elements
   double distributed_timeout_minutes = 10.0;
   Backend backend = Backend::cpu;
+  CommChoice comm = CommChoice::automatic;
   int64_t cpu_threads = 0;  // per rank; 0: the host's cores shared by its ranks
   // What the paper ran this preset on; a run that differs says so in its table.
   int64_t paper_data_parallel_size = 0;

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/math.h"
+#include "config/enum_names.h"
 #include "config/fields.h"
 #include "config/run_shape.h"
 #include "config/value_text.h"
@@ -52,6 +53,8 @@ void check_grid(const ModelConfig& m, const ParallelConfig& p, int world_size, i
   divides("the key/value heads (they are not replicated), --num-query-groups", kv_heads);
   divides("--ffn-hidden-size", m.ffn_hidden_size);
   if (p.sequence_parallel) divides("(with --sequence-parallel) --seq-length", m.seq_length);
+  if (p.comm == CommChoice::nccl && p.backend != Backend::cuda)
+    throw ConfigError("--comm nccl: expected auto or host with --backend {}", name_of(p.backend));
   if (pp > m.num_layers)
     throw ConfigError("--pipeline-model-parallel-size {}: expected at most --num-layers {}", pp,
                       m.num_layers);

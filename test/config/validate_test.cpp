@@ -136,6 +136,8 @@ TEST_CASE("rates, precision and token counts that contradict are refused", "[uni
          c.parallel.backend = Backend::cuda;
        },
        {"--params-dtype fp64", "--backend cuda"}},
+      {[](RunConfig& c) { c.parallel.comm = CommChoice::nccl; },
+       {"--comm nccl", "auto or host", "--backend cpu"}},
       {[](RunConfig& c) {
          c.training.train_iters = 1'000'000'000;
          c.training.global_batch_size = 1 << 24;
