@@ -10,6 +10,7 @@
 #include "check.h"
 #include "device/backend.h"
 #include "library.h"
+#include "management.h"
 
 namespace swallow::cuda {
 
@@ -39,11 +40,13 @@ std::vector<DeviceInfo> list_gpus() {
   for (int index = 0; index < count; ++index) {
     cudaDeviceProp properties{};
     CUDA_CHECK(cudaGetDeviceProperties(&properties, index));
+    char bus[32] = {};
+    CUDA_CHECK(cudaDeviceGetPCIBusId(bus, sizeof bus, index));
     found.push_back({{DeviceKind::cuda, index},
                      properties.name,
                      static_cast<int64_t>(properties.totalGlobalMem),
                      10 * properties.major + properties.minor,
-                     uuid_text(properties.uuid)});
+                     bus});
   }
   return found;
 }
@@ -191,6 +194,14 @@ void stop_profiling(int index) {
   CUDA_CHECK(cudaProfilerStop());
 }
 
+int64_t memory_used(int index) {
+  CUDA_CHECK(cudaSetDevice(index));
+  size_t free = 0;
+  size_t total = 0;
+  CUDA_CHECK(cudaMemGetInfo(&free, &total));
+  return static_cast<int64_t>(total - free);
+}
+
 constexpr DeviceBackend kGpu = {
     .create_queue = create_queue,
     .destroy_queue = destroy_queue,
@@ -214,6 +225,8 @@ constexpr DeviceBackend kGpu = {
     .stop_profiling = stop_profiling,
     .devices = list_gpus,
     .libraries = library_versions,
+    .state = read_state,
+    .memory_used = memory_used,
 };
 
 }  // namespace

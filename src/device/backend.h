@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <string>
 #include <vector>
 
 #include "device/device.h"
@@ -40,6 +41,9 @@ struct DeviceBackend {
   /// Empty where there is no device; never throws for that.
   std::vector<DeviceInfo> (*devices)();
   std::vector<LibraryVersion> (*libraries)();
+  /// From any thread.
+  DeviceState (*state)(const std::string& pci_bus_id);
+  int64_t (*memory_used)(int index);
 };
 
 /// The table of `kind`, or nullptr where this build does not hold it.

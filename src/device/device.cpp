@@ -52,6 +52,8 @@ constexpr DeviceBackend kHost = {
     .stop_profiling = [](int) {},
     .devices = [] { return std::vector<DeviceInfo>{}; },
     .libraries = [] { return std::vector<LibraryVersion>{}; },
+    .state = [](const std::string&) { return DeviceState{}; },
+    .memory_used = [](int) -> int64_t { return 0; },
 };
 
 /// Ranges are the process's, not a device's: profilers of GPUs show those of CPU ranks too.

@@ -14,6 +14,11 @@ TEST_CASE("GPUs are listed by index, none where there is none", "[unit][device]"
     CHECK_FALSE(devices[i].name.empty());
     CHECK(devices[i].memory_bytes > 1'000'000'000);
     CHECK(devices[i].compute_capability >= 75);
+    CHECK(std::count(devices[i].pci_bus_id.begin(), devices[i].pci_bus_id.end(), ':') == 2);
+    CHECK(device_memory_used(devices[i].device) <= devices[i].memory_bytes);
+    const DeviceState state = read_device_state(devices[i]);
+    CHECK(state.sm_clock_mhz >= 0);
+    CHECK(state.driver.empty() == (state.max_sm_clock_mhz == 0));  // all of it or nothing
   }
 }
 
