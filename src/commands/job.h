@@ -1,0 +1,35 @@
+// What the commands that train or time training do first: find the place of this process, meet the
+// other ranks, and take a device.
+#pragma once
+
+#include <memory>
+
+#include "comm/world.h"
+#include "config/cli.h"
+#include "config/run_shape.h"
+#include "device/device.h"
+#include "launch/environment.h"
+#include "launch/host_map.h"
+#include "telemetry/flops.h"
+
+namespace swallow {
+
+struct Job {
+  LaunchEnvironment environment;
+  RunShape run;
+  HostMap hosts;
+  Stream stream;
+};
+
+/// `world` is filled as soon as the job is joined, so that the caller can tell the others of an
+/// error. Every rank calls it at the same time.
+Job join_job(const ParsedCommandLine& parsed, std::unique_ptr<World>& world);
+
+/// The device of a rank that is number `local_rank` of `local_size` on its host, with its share of
+/// the host's cores.
+Stream take_device(const RunConfig& config, int local_rank, int local_size);
+
+/// The sizes by which FLOPs are counted.
+ModelSize model_size(const ModelConfig& model, const RunShape& run);
+
+}  // namespace swallow
