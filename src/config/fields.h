@@ -107,6 +107,7 @@ void visit_training_fields(Config& c, Visitor& visit) {
   field(c.seed, "seed", "seed of weights and data order", {0, 4'294'967'295.0});
   field(c.params_dtype, "params_dtype", "parameters and activations (fp64: CPU only)");
   field(c.recompute_granularity, "recompute_granularity", "what the backward computes again");
+  field(c.deterministic_mode, "deterministic_mode", "the same bits on every run, also on GPUs");
 }
 
 template <class Config, class Visitor>

@@ -57,6 +57,7 @@ struct TrainingConfig {
   int64_t seed = 1234;
   ParamsDtype params_dtype = ParamsDtype::bf16;
   Recompute recompute_granularity = Recompute::none;
+  bool deterministic_mode = false;
 };
 
 struct OptimizerConfig {

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 
+#include "kernels/attention_workspace.h"
 #include "kernels/cpu/attention_tile.h"
 
 namespace swallow {
@@ -23,9 +24,9 @@ void require(const Tensor& tensor, DType dtype, const Shape& shape, const char* 
                 to_string(tensor));
 }
 
-/// What both passes share: qkv, out, stats, workspace.
-template <class Op>
-void check_common(const Op& op) {
+/// What both passes share: qkv, out, stats, and a workspace of `least` bytes.
+template <class Op, class Least>
+void check_common(const Op& op, Least least_bytes) {
   const AttentionShape& shape = op.shape;
   check_sizes(shape);
   const DType dtype = op.qkv.dtype;
@@ -35,9 +36,9 @@ void check_common(const Op& op) {
   require(op.qkv, dtype, {shape.sequence, shape.batch, width}, "qkv");
   require(op.out, dtype, {shape.sequence, shape.batch, shape.heads * shape.head_dim}, "out");
   require(op.stats, accumulate_dtype(dtype), {shape.batch, shape.heads, shape.sequence}, "stats");
-  const int64_t least = attention_workspace_bytes(op.qkv.device, shape, dtype, 1);
+  const int64_t least = least_bytes();
   SWALLOW_CHECK(op.workspace && op.workspace.bytes() >= least,
-                "attention: workspace {}, needs {} bytes a thread", to_string(op.workspace), least);
+                "attention: workspace {}, needs at least {} bytes", to_string(op.workspace), least);
   SWALLOW_CHECK(reinterpret_cast<uintptr_t>(op.workspace.data) % 64 == 0,
                 "attention: workspace is not aligned to 64 bytes");
 }
@@ -45,11 +46,17 @@ void check_common(const Op& op) {
 }  // namespace
 
 void AttentionForward::check() const {
-  check_common(*this);
+  check_common(*this, [&] {
+    return qkv.device.kind == DeviceKind::cpu
+               ? cpu::attention_workspace_bytes(shape, qkv.dtype, 1)
+               : gpu_attention_forward_workspace(shape, qkv.dtype).total();
+  });
 }
 
 void AttentionBackward::check() const {
-  check_common(*this);
+  check_common(*this, [&] {
+    return attention_workspace_bytes(qkv.device, shape, qkv.dtype, 1, determinism);
+  });
   require(dout, qkv.dtype, out.shape, "dout");
   require(dqkv, qkv.dtype, qkv.shape, "dqkv");
   SWALLOW_CHECK(dqkv.numel() == 0 || (dqkv.data != qkv.data && dqkv.data != dout.data),
@@ -57,12 +64,13 @@ void AttentionBackward::check() const {
 }
 
 int64_t attention_workspace_bytes(Device device, const AttentionShape& shape, DType dtype,
-                                  int num_threads) {
+                                  int num_threads, Determinism determinism) {
   check_sizes(shape);
   SWALLOW_CHECK(num_threads >= 1, "attention with {} threads", num_threads);
   if (device.kind == DeviceKind::cpu)
     return cpu::attention_workspace_bytes(shape, dtype, num_threads);
-  throw DeviceError("attention has no CUDA kernel in this build");
+  // The backward pass needs no less than the forward one.
+  return gpu_attention_backward_workspace(shape, dtype, determinism).total();
 }
 
 }  // namespace swallow

@@ -20,6 +20,10 @@ struct AttentionShape {
   int64_t head_dim = 0;  // d
 };
 
+/// Whether the backward pass gives the same bits on every run. On the CPU it always does; on a GPU
+/// the relaxed one is faster and takes less memory, and the last bits of dq may differ.
+enum class Determinism : uint8_t { relaxed, deterministic };
+
 struct AttentionForward {
   AttentionShape shape;
   Tensor qkv;        // [s, b, (n + 2k)/t * d] after RoPE: query heads, key heads, value heads
@@ -39,12 +43,14 @@ struct AttentionBackward {
   Tensor dqkv;       // [s, b, (n + 2k)/t * d] out, written whole
   Tensor workspace;  // [>= attention_workspace_bytes] u8
   double scale = 0;
+  Determinism determinism = Determinism::relaxed;
   void check() const;
 };
 
-/// Scratch that both passes may use, for `num_threads` workers. `dtype` is that of qkv.
+/// Scratch that serves both passes, for `num_threads` workers of a CPU. `dtype` is that of qkv. A
+/// GPU need not be there; DeviceError for what it could not compute.
 int64_t attention_workspace_bytes(Device device, const AttentionShape& shape, DType dtype,
-                                  int num_threads);
+                                  int num_threads, Determinism determinism);
 
 namespace cpu {
 void run(Stream& stream, const AttentionForward& op);

@@ -86,9 +86,9 @@ Workspace take_workspace(const ModelShapes& m, int num_threads, Arena& arena) {
   work.dgate_up = arena.take(kScratch, m.dtype, wide(m, 2 * m.ffn_local()));
   const AttentionShape attention{m.sequence, m.batch, m.heads_local(), m.kv_heads_local(),
                                  m.head_dim};
-  work.attention =
-      arena.take(kScratch, DType::u8,
-                 {attention_workspace_bytes(arena.device(), attention, m.dtype, num_threads)});
+  work.attention = arena.take(
+      kScratch, DType::u8,
+      {attention_workspace_bytes(arena.device(), attention, m.dtype, num_threads, m.determinism)});
   work.gemm = arena.take(kScratch, DType::u8, {gemm_workspace_bytes(arena.device())});
   work.norm =
       arena.take(kScratch, DType::u8,

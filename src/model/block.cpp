@@ -130,7 +130,8 @@ void block_backward(const BlockContext& c, const BlockParams& p, const BlockPara
                                         .dout = w.dattn,
                                         .dqkv = w.dqkv,
                                         .workspace = w.attention,
-                                        .scale = attention_scale(c.shapes)});
+                                        .scale = attention_scale(c.shapes),
+                                        .determinism = c.shapes.determinism});
   // 3. rotary position embedding
   launch(c.tp.stream, rope_op(c, w.dqkv, RopeDirection::backward));
   // 2. query, key and value heads

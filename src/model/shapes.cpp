@@ -104,6 +104,8 @@ ModelShapes make_shapes(const RunConfig& config, const RunShape& run, GridCoordi
       head_rows(shapes.sequence * shapes.batch, shapes.vocab_local * size_of(shapes.dtype));
   shapes.main_dtype = accumulate_dtype(shapes.dtype);
   shapes.recompute = config.training.recompute_granularity;
+  shapes.determinism =
+      config.training.deterministic_mode ? Determinism::deterministic : Determinism::relaxed;
   shapes.norm_epsilon = model.norm_epsilon;
   shapes.rotary_base = model.rotary_base;
   shapes.init_std = model.init_method_std;

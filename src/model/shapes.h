@@ -11,6 +11,7 @@
 #include "base/dtype.h"
 #include "config/run_config.h"
 #include "config/run_shape.h"
+#include "kernels/attention.h"
 #include "launch/process_grid.h"
 
 namespace swallow {
@@ -45,6 +46,7 @@ struct ModelShapes {
   DType dtype = DType::bf16;      // parameters and activations
   DType main_dtype = DType::f32;  // gradients, master weights, moments, statistics
   Recompute recompute = Recompute::none;
+  Determinism determinism = Determinism::relaxed;
   double norm_epsilon = 1e-5;
   double rotary_base = 10000.0;
   double init_std = 0.02;

@@ -45,3 +45,13 @@ TEST_CASE("no other split has a lighter heaviest stage", "[unit]") {
       REQUIRE(heaviest(got[0], got[1], got[2]) == best);
     }
 }
+
+TEST_CASE("--deterministic-mode reaches the ops, and is off by default", "[unit]") {
+  RunConfig config;
+  config.model.vocab_size = 256;
+  config.data.mock_data = true;
+  const auto determinism = [&] { return make_shapes(config, resolve(config, 1), {}).determinism; };
+  CHECK(determinism() == Determinism::relaxed);
+  config.training.deterministic_mode = true;
+  CHECK(determinism() == Determinism::deterministic);
+}
