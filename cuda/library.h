@@ -82,6 +82,26 @@ struct Cudnn {
   SharedLibrary library{kFile};
   decltype(cudnnGetVersion)* get_version =
       library.function<decltype(cudnnGetVersion)>("cudnnGetVersion");
+  decltype(cudnnGetErrorString)* get_error_string =
+      library.function<decltype(cudnnGetErrorString)>("cudnnGetErrorString");
+  decltype(cudnnGetLastErrorString)* get_last_error_string =
+      library.function<decltype(cudnnGetLastErrorString)>("cudnnGetLastErrorString");
+  decltype(cudnnCreate)* create = library.function<decltype(cudnnCreate)>("cudnnCreate");
+  decltype(cudnnDestroy)* destroy = library.function<decltype(cudnnDestroy)>("cudnnDestroy");
+  decltype(cudnnSetStream)* set_stream =
+      library.function<decltype(cudnnSetStream)>("cudnnSetStream");
+  decltype(cudnnBackendCreateDescriptor)* create_descriptor =
+      library.function<decltype(cudnnBackendCreateDescriptor)>("cudnnBackendCreateDescriptor");
+  decltype(cudnnBackendDestroyDescriptor)* destroy_descriptor =
+      library.function<decltype(cudnnBackendDestroyDescriptor)>("cudnnBackendDestroyDescriptor");
+  decltype(cudnnBackendSetAttribute)* set_attribute =
+      library.function<decltype(cudnnBackendSetAttribute)>("cudnnBackendSetAttribute");
+  decltype(cudnnBackendGetAttribute)* get_attribute =
+      library.function<decltype(cudnnBackendGetAttribute)>("cudnnBackendGetAttribute");
+  decltype(cudnnBackendFinalize)* finalize =
+      library.function<decltype(cudnnBackendFinalize)>("cudnnBackendFinalize");
+  decltype(cudnnBackendExecute)* execute =
+      library.function<decltype(cudnnBackendExecute)>("cudnnBackendExecute");
 };
 
 struct Nccl {
