@@ -57,4 +57,9 @@ void run(Stream& stream, const AttentionForward& op);
 void run(Stream& stream, const AttentionBackward& op);
 }  // namespace cpu
 
+namespace cuda {
+void run(Stream& stream, const AttentionForward& op);
+void run(Stream& stream, const AttentionBackward& op);
+}  // namespace cuda
+
 }  // namespace swallow

@@ -1,142 +1,18 @@
 #include "kernels/attention.h"
 
-#include <algorithm>
 #include <catch2/catch.hpp>
 #include <cmath>
-#include <cstring>
 #include <limits>
-#include <string>
 #include <vector>
 
+#include "kernels/attention_case.h"
 #include "kernels/cpu/vector_exp.h"
 #include "support/gradcheck.h"
-#include "support/random_tensor.h"
 
 using namespace swallow;
 using namespace swallow::test;
 
 namespace {
-
-/// All tensors of one case, and how to run both passes on them.
-struct Attention {
-  AttentionShape shape;
-  DType dtype;
-  double scale;
-  TestTensor qkv, out, stats, dout, dqkv;
-
-  Attention(const AttentionShape& s, DType type, uint64_t seed = 1)
-      : shape(s),
-        dtype(type),
-        scale(1 / std::sqrt(static_cast<double>(s.head_dim))),
-        qkv(random_tensor(type, {s.sequence, s.batch, (s.heads + 2 * s.kv_heads) * s.head_dim},
-                          seed)),
-        out(empty_tensor(type, {s.sequence, s.batch, s.heads * s.head_dim})),
-        stats(empty_tensor(accumulate_dtype(type), {s.batch, s.heads, s.sequence})),
-        dout(random_tensor(type, {s.sequence, s.batch, s.heads * s.head_dim}, seed + 1)),
-        dqkv(random_tensor(type, qkv.tensor.shape, seed + 2)) {}  // must be overwritten whole
-
-  void forward(int threads) const {
-    Stream stream(Device{}, threads);
-    const TestTensor workspace = make_workspace(threads);
-    launch(stream, AttentionForward{.shape = shape,
-                                    .qkv = qkv.tensor,
-                                    .out = out.tensor,
-                                    .stats = stats.tensor,
-                                    .workspace = workspace.tensor,
-                                    .scale = scale});
-  }
-  void backward(int threads) const {
-    Stream stream(Device{}, threads);
-    const TestTensor workspace = make_workspace(threads);
-    launch(stream, AttentionBackward{.shape = shape,
-                                     .qkv = qkv.tensor,
-                                     .out = out.tensor,
-                                     .stats = stats.tensor,
-                                     .dout = dout.tensor,
-                                     .dqkv = dqkv.tensor,
-                                     .workspace = workspace.tensor,
-                                     .scale = scale});
-  }
-  /// Filled with NaN, so that a read of scratch before its first write shows.
-  [[nodiscard]] TestTensor make_workspace(int threads) const {
-    TestTensor workspace = empty_tensor(
-        DType::u8,
-        {attention_workspace_bytes(Device{}, shape, dtype, threads, Determinism::relaxed)});
-    std::memset(workspace.tensor.data, 0xff, static_cast<size_t>(workspace.tensor.bytes()));
-    return workspace;
-  }
-};
-
-/// Offset of (token, batch, slot) in a [s, b, slots * d] tensor.
-size_t offset(const AttentionShape& shape, int64_t slots, int64_t token, int64_t batch,
-              int64_t slot) {
-  return static_cast<size_t>(((token * shape.batch + batch) * slots + slot) * shape.head_dim);
-}
-
-double dot(const double* x, const double* y, int64_t count) {
-  double sum = 0;
-  for (int64_t i = 0; i < count; ++i) sum += x[i] * y[i];
-  return sum;
-}
-
-struct Result {
-  std::vector<double> out, stats, dqkv;
-};
-
-/// The textbook: softmax over the whole row, and its Jacobian. Takes `out` for delta from the
-/// kernel, rounded as that one sees it.
-Result reference(const Attention& x) {
-  const AttentionShape& s = x.shape;
-  const std::vector<double> qkv = to_doubles(x.qkv.tensor);
-  const std::vector<double> dout = to_doubles(x.dout.tensor);
-  const int64_t slots = s.heads + 2 * s.kv_heads;
-  const int64_t d = s.head_dim;
-  Result r{std::vector<double>(dout.size()),
-           std::vector<double>(static_cast<size_t>(s.batch * s.heads * s.sequence)),
-           std::vector<double>(qkv.size())};
-  for (int64_t batch = 0; batch < s.batch; ++batch)
-    for (int64_t head = 0; head < s.heads; ++head) {
-      const int64_t kv_head = head / (s.heads / s.kv_heads);
-      for (int64_t i = 0; i < s.sequence; ++i) {
-        const size_t q = offset(s, slots, i, batch, head);
-        const size_t o = offset(s, s.heads, i, batch, head);
-        const auto k = [&](int64_t j) { return offset(s, slots, j, batch, s.heads + kv_head); };
-        const auto v = [&](int64_t j) {
-          return offset(s, slots, j, batch, s.heads + s.kv_heads + kv_head);
-        };
-        std::vector<double> p;
-        for (int64_t j = 0; j <= i; ++j) p.push_back(x.scale * dot(&qkv[q], &qkv[k(j)], d));
-        const double maximum = *std::max_element(p.begin(), p.end());
-        double sum = 0;
-        for (const double score : p) sum += std::exp(score - maximum);
-        const double stats = maximum + std::log(sum);
-        r.stats[static_cast<size_t>((batch * s.heads + head) * s.sequence + i)] = stats;
-        for (double& score : p) score = std::exp(score - stats);
-        for (int64_t j = 0; j <= i; ++j)
-          for (int64_t e = 0; e < d; ++e)
-            r.out[o + static_cast<size_t>(e)] +=
-                p[static_cast<size_t>(j)] * qkv[v(j) + static_cast<size_t>(e)];
-        double delta = 0;
-        for (size_t e = o; e < o + static_cast<size_t>(d); ++e)
-          delta += round_to(x.dtype, r.out[e]) * dout[e];
-        for (int64_t j = 0; j <= i; ++j) {
-          const double pj = p[static_cast<size_t>(j)];
-          const double ds = x.scale * pj * (dot(&dout[o], &qkv[v(j)], d) - delta);
-          for (size_t e = 0; e < static_cast<size_t>(d); ++e) {
-            r.dqkv[v(j) + e] += pj * dout[o + e];
-            r.dqkv[q + e] += ds * qkv[k(j) + e];
-            r.dqkv[k(j) + e] += ds * qkv[q + e];
-          }
-        }
-      }
-    }
-  return r;
-}
-
-std::string describe(const AttentionShape& s, DType dtype) {
-  return fmt::format("s {} b {} n {} k {} d {} {}", s.sequence, s.batch, s.heads, s.kv_heads,
-                     s.head_dim, name_of(dtype));
-}
 
 void check_shape(const AttentionShape& shape, DType dtype) {
   INFO(describe(shape, dtype));
@@ -175,9 +51,11 @@ TEST_CASE("attention matches the textbook on a longer sequence", "[unit][attenti
   check_shape({520, 1, 1, 1, 64}, DType::bf16);
 }
 
-TEST_CASE("attention survives scores of any size", "[unit][attention]") {
+TEST_CASE("attention survives scores of any size", "[unit][device][attention]") {
+  const auto device = GENERATE(from_range(devices()));
   for (const DType dtype : {DType::f32, DType::f64}) {
-    Attention x({150, 1, 1, 1, 8}, dtype);
+    if (!computes(device, dtype)) continue;
+    Attention x({150, 1, 1, 1, 8}, dtype, device);
     x.scale = 200;  // the largest score takes all: exp of the others underflows
     x.forward(1);
     x.backward(1);
@@ -225,13 +103,15 @@ TEST_CASE("attention gives the same bits for any number of threads", "[unit][att
     }
 }
 
-TEST_CASE("attention never looks ahead", "[unit][attention]") {
+TEST_CASE("attention never looks ahead", "[unit][device][attention]") {
+  const auto device = GENERATE(from_range(devices()));
   for (const DType dtype : {DType::f32, DType::bf16, DType::f64})
     for (const int64_t changed : {1, 40, 63, 64, 65, 99}) {
+      if (!computes(device, dtype)) continue;
       INFO(name_of(dtype) << ", token " << changed << " changes");
       const AttentionShape shape{100, 2, 2, 1, 8};
-      const Attention before(shape, dtype);
-      const Attention after(shape, dtype);
+      const Attention before(shape, dtype, device);
+      const Attention after(shape, dtype, device);
       const Tensor token = after.qkv.tensor.rows(changed, changed + 1);
       from_doubles(token, to_doubles(random_tensor(dtype, token.shape, 99, 10).tensor));
       before.forward(2);
