@@ -11,7 +11,7 @@
 
 namespace swallow {
 
-enum class DType : uint8_t { f32, bf16, f64, i32, i64, u8 };
+enum class DType : uint8_t { f32, bf16, f64, i32, i64, u8, u16 };
 
 /// Brain float: the upper half of an IEEE binary32, rounded to nearest even; NaN stays NaN.
 struct bfloat16 {
@@ -45,6 +45,8 @@ inline constexpr DType kDTypeOf = [] {
     return DType::i32;
   else if constexpr (std::is_same_v<T, int64_t>)
     return DType::i64;
+  else if constexpr (std::is_same_v<T, uint16_t>)
+    return DType::u16;
   else {
     static_assert(std::is_same_v<T, uint8_t>, "no DType for this type");
     return DType::u8;
@@ -60,6 +62,7 @@ constexpr int64_t size_of(DType dtype) {
     case DType::i32:
       return 4;
     case DType::bf16:
+    case DType::u16:
       return 2;
     case DType::u8:
       return 1;
@@ -81,6 +84,8 @@ constexpr std::string_view name_of(DType dtype) {
       return "i64";
     case DType::u8:
       return "u8";
+    case DType::u16:
+      return "u16";
   }
   return "?";
 }

@@ -141,6 +141,8 @@ std::string_view file_dtype(DType dtype) {
       return "I32";
     case DType::u8:
       return "U8";
+    case DType::u16:
+      return "U16";
   }
   throw ContractError("no such dtype: {}", static_cast<int>(dtype));
 }
