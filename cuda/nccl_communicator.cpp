@@ -26,6 +26,8 @@ ncclDataType_t type_of(DType dtype) {
       return ncclInt64;
     case DType::u8:
       return ncclUint8;
+    case DType::u16:
+      break;
   }
   throw ContractError("NCCL has no type for {}", name_of(dtype));
 }

@@ -4,6 +4,7 @@
 #include <catch2/catch.hpp>
 #include <cmath>
 
+#include "base/split_float.h"
 #include "support/random_tensor.h"
 #include "support/run_on.h"
 #include "support/tolerance.h"
@@ -36,6 +37,34 @@ struct Case {
             .weight_decay = 0.1,
             .grad_scale = 0.75,
             .step = t};
+  }
+};
+
+/// The master of `whole` as parameter and low bits; moments and gradients alike.
+struct SplitCase : Case {
+  TestTensor low;
+
+  explicit SplitCase(int64_t count)
+      : Case(DType::bf16, count), low(empty_tensor(DType::u16, {count})) {
+    cut(master.tensor);
+  }
+  void cut(const Tensor& whole) const {
+    for (int64_t i = 0; i < whole.numel(); ++i) {
+      const SplitFloat split = split_float(whole.as<float>()[i]);
+      param.tensor.as<bfloat16>()[i].bits = split.bf16;
+      low.tensor.as<uint16_t>()[i] = split.low;
+    }
+  }
+  [[nodiscard]] AdamW op(int64_t t) const {
+    AdamW result = Case::op(t);
+    result.master = low.tensor;
+    return result;
+  }
+  /// Writes to `master` what the halves hold, to be compared.
+  void join() const {
+    for (int64_t i = 0; i < master.tensor.numel(); ++i)
+      master.tensor.as<float>()[i] =
+          join_float({param.tensor.as<bfloat16>()[i].bits, low.tensor.as<uint16_t>()[i]});
   }
 };
 
@@ -126,6 +155,88 @@ TEST_CASE("AdamW has the same bits on all devices, threads and shards", "[unit][
   REQUIRE(same_bits(one.param.tensor, many.param.tensor));
 }
 
+TEST_CASE("AdamW on a split master keeps the bits of a whole one", "[unit][device][adamw]") {
+  const auto device = GENERATE(from_range(devices()));
+  const auto count = GENERATE(int64_t{1}, 3, 31, 32, 33, 4099);
+  const auto offset = GENERATE(int64_t{0}, 1, 4);
+  INFO(to_string(device) << " [" << count << "] offset " << offset);
+  const Case whole(DType::bf16, count);
+  const SplitCase split(count);
+  Stream single(Device{}, 1);
+  Stream other(device, 3);
+  for (int64_t t = 1; t <= 10; ++t) {
+    launch(single, whole.op(t));
+    run_on(other, split.op(t), offset);
+    split.join();
+    REQUIRE(same_bits(split.master.tensor, whole.master.tensor));
+    REQUIRE(same_bits(split.exp_avg.tensor, whole.exp_avg.tensor));
+    REQUIRE(same_bits(split.exp_avg_sq.tensor, whole.exp_avg_sq.tensor));
+    for (int64_t i = 0; i < count; ++i) {
+      const float master = whole.master.tensor.as<float>()[i];
+      REQUIRE(split.param.tensor.as<bfloat16>()[i].bits == split_float(master).bf16);
+    }
+  }
+}
+
+TEST_CASE("AdamW on a split master has the same bits on all shards", "[unit][device][adamw]") {
+  const auto device = GENERATE(from_range(devices()));
+  INFO(to_string(device));
+  constexpr int64_t kCount = 3 * 4096 + 5;
+  const SplitCase one(kCount);
+  const SplitCase many(kCount);
+  Stream single(Device{}, 1);
+  Stream other(device, 3);
+  for (int64_t t = 1; t <= 2; ++t) {
+    launch(single, one.op(t));
+    const AdamW op = many.op(t);
+    for (const auto& [begin, end, offset] :
+         {std::array<int64_t, 3>{0, 777, 0}, {777, 1001, 1}, {1001, kCount, 0}}) {
+      AdamW shard = op;
+      for (Tensor* tensor :
+           {&shard.grad, &shard.master, &shard.exp_avg, &shard.exp_avg_sq, &shard.param})
+        *tensor = tensor->rows(begin, end);
+      run_on(other, shard, offset);
+    }
+  }
+  REQUIRE(same_bits(one.low.tensor, many.low.tensor));
+  REQUIRE(same_bits(one.param.tensor, many.param.tensor));
+  REQUIRE(same_bits(one.exp_avg.tensor, many.exp_avg.tensor));
+  REQUIRE(same_bits(one.exp_avg_sq.tensor, many.exp_avg_sq.tensor));
+}
+
+TEST_CASE("a split master differs from a whole one in its parameters' ties only",
+          "[unit][device][adamw]") {
+  const auto device = GENERATE(from_range(devices()));
+  INFO(to_string(device));
+  constexpr int64_t kCount = 1031;
+  const Case whole(DType::bf16, kCount);
+  // Ties above even and odd numbers of either sign, which a step of rate zero leaves where they
+  // are.
+  for (int64_t i = 0; i < kCount; ++i)
+    whole.master.tensor.as<float>()[i] =
+        std::bit_cast<float>(static_cast<uint32_t>(0x3f80 + i) << 16U | 0x8000U |
+                             static_cast<uint32_t>(i % 3 == 0) << 31U);
+  const SplitCase split(kCount);
+  split.cut(whole.master.tensor);
+  const TestTensor before = clone(whole.master.tensor);
+  AdamW op = whole.op(1);
+  op.lr = 0;
+  Stream single(Device{}, 1);
+  launch(single, op);
+  op = split.op(1);
+  op.lr = 0;
+  Stream other(device);
+  run_on(other, op);
+  split.join();
+  REQUIRE(same_bits(whole.master.tensor, before.tensor));
+  REQUIRE(same_bits(split.master.tensor, before.tensor));
+  for (int64_t i = 0; i < kCount; ++i) {
+    const int even = whole.param.tensor.as<bfloat16>()[i].bits;
+    const int away = split.param.tensor.as<bfloat16>()[i].bits;
+    REQUIRE(away - even == (i % 2 == 0 ? 1 : 0));  // 0x3f80 is even
+  }
+}
+
 TEST_CASE("AdamW refuses step 0 and state of the wrong type", "[unit][adamw]") {
   const Case c(DType::bf16, 8);
   AdamW op = c.op(1);
@@ -134,6 +245,10 @@ TEST_CASE("AdamW refuses step 0 and state of the wrong type", "[unit][adamw]") {
   op = c.op(1);
   op.exp_avg.dtype = DType::bf16;
   REQUIRE_THROWS_WITH(op.check(), Catch::Matchers::Contains("AdamW: exp_avg is bf16 [8]"));
+  op = Case(DType::f32, 8).op(1);
+  op.master.dtype = DType::u16;
+  REQUIRE_THROWS_WITH(op.check(),
+                      Catch::Matchers::Contains("AdamW: param of a split master is f32 [8]"));
 }
 
 TEST_CASE("a GPU refuses AdamW in f64", "[cuda][adamw]") {
