@@ -6,6 +6,7 @@
 #include <cmath>
 #include <filesystem>
 
+#include "base/math.h"
 #include "checkpoint/all_ranks.h"
 #include "checkpoint/file.h"
 #include "checkpoint/iteration_folder.h"
@@ -13,6 +14,7 @@
 #include "checkpoint/pieces.h"
 #include "checkpoint/rank_memory.h"
 #include "checkpoint/tensor_file.h"
+#include "kernels/adamw.h"
 
 namespace swallow {
 
@@ -31,6 +33,8 @@ void check_tensors(const CheckpointTensors& tensors) {
   };
   check(tensors.params, tensors.layout->total(), "params");
   check(tensors.master, tensors.layout->shard_size(), "master");
+  SWALLOW_CHECK(!is_split_master(tensors.master) || tensors.params.dtype == DType::bf16,
+                "the low bits of a split master beside {}", to_string(tensors.params));
   check(tensors.exp_avg, tensors.layout->shard_size(), "exp_avg");
   check(tensors.exp_avg_sq, tensors.layout->shard_size(), "exp_avg_sq");
 }
@@ -58,10 +62,11 @@ int64_t count_non_finite(std::span<const std::byte> bytes) {
 
 /// A non-finite number must never become the state that a run resumes from.
 void check_finite(const LocalPiece& piece, RankMemory& memory) {
-  const int64_t total = piece.range.size() * size_of(piece.dtype);
+  const int64_t total = piece.range.size();
+  const int64_t chunk = kFileChunk / size_of(piece.dtype);
   int64_t bad = 0;
-  for (int64_t begin = 0; begin < total; begin += kFileChunk) {
-    const auto bytes = memory.read(piece.data + begin, std::min(kFileChunk, total - begin));
+  for (int64_t begin = 0; begin < total; begin += chunk) {
+    const auto bytes = memory.read(piece, begin, std::min(chunk, total - begin));
     visit_dtype(piece.dtype,
                 [&]<class T>(std::type_identity<T>) { bad += count_non_finite<T>(bytes); });
   }
@@ -70,11 +75,14 @@ void check_finite(const LocalPiece& piece, RankMemory& memory) {
                          piece.name, name_of(piece.kind), bad);
 }
 
+/// `piece` and `memory` outlive the result.
 TensorToWrite tensor_to_write(const LocalPiece& piece, RankMemory& memory) {
   TensorToWrite tensor{.name = piece.name,
                        .dtype = piece.dtype,
-                       .bytes = [&memory, data = piece.data](int64_t offset, int64_t bytes) {
-                         return memory.read(data + offset, bytes);
+                       .bytes = [&memory, &piece](int64_t offset, int64_t bytes) {
+                         const int64_t element = size_of(piece.dtype);
+                         return memory.read(piece, exact_div(offset, element),
+                                            exact_div(bytes, element));
                        }};
   const CanonicalRange& range = piece.range;
   if (piece.kind != StateKind::weight) {

@@ -34,7 +34,7 @@ struct CheckpointTensors {
   bool writes_state = true;       // the same one if the state is not sharded, else every rank
   bool writes_replicated = true;  // norm weights and their state: tensor-parallel rank 0 only
   Tensor params;                  // [total] parameter type
-  Tensor master;                  // [shard_size] main type
+  Tensor master;                  // [shard_size] main type, or u16 when split: its low bits
   Tensor exp_avg;                 // [shard_size]
   Tensor exp_avg_sq;              // [shard_size]
   Stream* stream = nullptr;       // in whose order the tensors are read and written; null: the host
@@ -60,7 +60,10 @@ std::optional<int64_t> find_checkpoint(const std::string& folder);
 CheckpointState read_checkpoint_state(const std::string& folder, int64_t iteration);
 
 /// Collective. Fills `tensors` and returns the saved state; the grid may differ from the saved one.
-/// Elements that belong to no canonical tensor (padding) become zero. Sizes and hashes are checked
+/// Elements that belong to no canonical tensor (padding) become zero. The files hold masters whole,
+/// however a rank holds them; a split master also sets the parameters of its shard, which differ
+/// from the stored weights on exact ties if the master was not split when it was saved: gather them
+/// before the ranks compute (DistributedOptimizer::gather_params). Sizes and hashes are checked
 /// by the rank that reads. If any rank fails, all throw the same CheckpointError naming file and
 /// tensor, and `tensors` are left half filled.
 CheckpointState load_checkpoint(const std::string& folder, int64_t iteration, LoadScope scope,

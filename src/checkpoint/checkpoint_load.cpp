@@ -1,6 +1,7 @@
 // Loading, on any grid: each rank works out which stored pieces overlap what it holds, reads those
 // pieces whole, because the hash covers them whole, and copies what they share.
 #include <algorithm>
+#include <compare>
 #include <filesystem>
 #include <map>
 
@@ -12,7 +13,7 @@
 #include "checkpoint/rank_memory.h"
 #include "checkpoint/strict_json.h"
 #include "checkpoint/tensor_file.h"
-#include "kernels/elementwise.h"
+#include "optim/master_weights.h"
 
 namespace swallow {
 
@@ -26,8 +27,14 @@ struct PieceRead {
   LocalPiece local;
 };
 
-/// By file, so that each is opened once.
-using LoadPlan = std::map<std::string, std::vector<PieceRead>>;
+/// Weights come before state, because a split master writes the parameters of its shard too. Then
+/// by file, so that each is opened once for either.
+struct ReadTurn {
+  bool is_state = false;
+  std::string file;
+  friend auto operator<=>(const ReadTurn&, const ReadTurn&) = default;
+};
+using LoadPlan = std::map<ReadTurn, std::vector<PieceRead>>;
 
 std::vector<LocalPiece> wanted_pieces(const Manifest& manifest, LoadScope scope,
                                       const CheckpointTensors& tensors, const std::string& file) {
@@ -65,7 +72,9 @@ void plan_piece(const Manifest& manifest, const LocalPiece& wanted, const std::s
                             name_of(wanted.dtype));
     int64_t shared = 0;
     for (const OverlapRun& run : overlap_runs(stored.range, wanted.range)) shared += run.count;
-    if (shared > 0) plan[stored.file].push_back({.stored = &stored, .local = wanted});
+    if (shared > 0)
+      plan[{.is_state = wanted.kind != StateKind::weight, .file = stored.file}].push_back(
+          {.stored = &stored, .local = wanted});
     filled += shared;
   }
   if (filled != wanted.range.size())
@@ -110,8 +119,9 @@ void read_piece(const TensorFile& file, const PieceRead& read, RankMemory& memor
     part.begin += offset / element;
     part.end = part.begin + static_cast<int64_t>(bytes.size()) / element;
     for (const OverlapRun& run : overlap_runs(part, read.local.range))
-      memory.write(read.local.data + run.destination * element, bytes.data() + run.source * element,
-                   run.count * element);
+      memory.write(read.local, run.destination,
+                   bytes.subspan(static_cast<size_t>(run.source * element),
+                                 static_cast<size_t>(run.count * element)));
   });
   if (hash != stored.hash)
     throw CheckpointError("{}: tensor {}, bytes {} to {}: XXH3-128 is {}, the manifest says {}",
@@ -121,9 +131,9 @@ void read_piece(const TensorFile& file, const PieceRead& read, RankMemory& memor
 
 void read_pieces(const fs::path& folder, const Manifest& manifest, const LoadPlan& plan,
                  RankMemory& memory) {
-  for (const auto& [name, reads] : plan) {
-    const StoredFile& stored = manifest.files.at(name);
-    const fs::path path = folder / name;
+  for (const auto& [turn, reads] : plan) {
+    const StoredFile& stored = manifest.files.at(turn.file);
+    const fs::path path = folder / turn.file;
     const TensorFile file(path);
     if (file.size() != stored.size)
       throw CheckpointError("{}: {} bytes, the manifest says {}", path.string(), file.size(),
@@ -142,13 +152,6 @@ void clear(const CheckpointTensors& tensors, LoadScope scope, Stream& stream) {
   if (scope == LoadScope::weights_only) return;
   zero(stream, tensors.exp_avg);
   zero(stream, tensors.exp_avg_sq);
-}
-
-/// The master copy of a checkpoint that has none: the weights themselves.
-void master_from_params(const CheckpointTensors& tensors, Stream& stream) {
-  for (const ShardPiece& piece : tensors.layout->pieces(tensors.shard_rank))
-    launch(stream, Cast{.x = tensors.params.rows(piece.flat, piece.flat + piece.size()),
-                        .y = tensors.master.rows(piece.shard, piece.shard + piece.size())});
 }
 
 }  // namespace
@@ -171,7 +174,9 @@ CheckpointState load_checkpoint(const std::string& folder, int64_t iteration, Lo
     RankMemory memory(tensors);
     clear(tensors, scope, memory.stream());
     read_pieces(path, manifest, plan, memory);
-    if (!has_kind(manifest, StateKind::master)) master_from_params(tensors, memory.stream());
+    if (!has_kind(manifest, StateKind::master))
+      master_from_params(memory.stream(), *tensors.layout, tensors.shard_rank, tensors.params,
+                         tensors.master);
     memory.stream().synchronize();
     return std::string();
   });

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/math.h"
+#include "kernels/adamw.h"
 
 namespace swallow {
 
@@ -80,7 +81,11 @@ std::string_view name_of(StateKind kind) {
 }
 
 std::vector<LocalPiece> local_pieces(const CheckpointTensors& tensors, StateKind kind) {
-  const Tensor& flat = tensor_of(tensors, kind);
+  const Tensor& held_in = tensor_of(tensors, kind);
+  const bool split = kind == StateKind::master && is_split_master(held_in);
+  const auto element = [](const Tensor& tensor, int64_t index) {
+    return static_cast<std::byte*>(tensor.data) + index * size_of(tensor.dtype);
+  };
   std::vector<LocalPiece> result;
   for (const ShardPiece& held : held_pieces(tensors, kind)) {
     const ParamSpec& spec = tensors.layout->specs()[static_cast<size_t>(held.param)];
@@ -89,11 +94,11 @@ std::vector<LocalPiece> local_pieces(const CheckpointTensors& tensors, StateKind
       const int64_t begin = std::max(held.begin, part_begin);
       const int64_t end = std::min(held.end, part_begin + part.numel());
       if (begin >= end) continue;
-      const int64_t offset = held.shard + begin - held.begin;
+      const int64_t offset = begin - held.begin;
       result.push_back({.name = part.name,
                         .shape = part.shape,
                         .kind = kind,
-                        .dtype = flat.dtype,
+                        .dtype = split ? DType::f32 : held_in.dtype,
                         .range = {.row_begin = part.row_begin,
                                   .row_end = part.row_end,
                                   .column_begin = part.column_begin,
@@ -101,7 +106,9 @@ std::vector<LocalPiece> local_pieces(const CheckpointTensors& tensors, StateKind
                                   .begin = begin - part_begin,
                                   .end = end - part_begin},
                         .replicated = spec.replicated,
-                        .data = static_cast<std::byte*>(flat.data) + offset * size_of(flat.dtype)});
+                        .data = split ? element(tensors.params, held.flat + offset)
+                                      : element(held_in, held.shard + offset),
+                        .low_bits = split ? element(held_in, held.shard + offset) : nullptr});
     }
   }
   return result;

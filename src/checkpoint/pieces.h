@@ -36,15 +36,16 @@ struct CanonicalRange {
   friend bool operator==(const CanonicalRange&, const CanonicalRange&) = default;
 };
 
-/// A range that lies as one contiguous run in this rank's memory.
+/// A range that lies as one contiguous run in this rank's memory, or as two: a split master's.
 struct LocalPiece {
   std::string name;  // canonical
   Shape shape;       // of the whole canonical tensor
   StateKind kind = StateKind::weight;
-  DType dtype = DType::f32;
+  DType dtype = DType::f32;  // in the file
   CanonicalRange range;
-  bool replicated = false;  // the tensor-parallel peers hold the same
-  std::byte* data = nullptr;
+  bool replicated = false;        // the tensor-parallel peers hold the same
+  std::byte* data = nullptr;      // of `dtype`; of a split master, the bf16 parameters
+  std::byte* low_bits = nullptr;  // u16, of a split master only
 };
 
 /// What this rank holds of `kind`, without padding: all its weights, or its shard of the state.
