@@ -129,6 +129,8 @@ void visit_optimizer_fields(Config& c, Visitor& visit) {
         {.low = 0, .high = 1, .low_open = true});
   field(c.clip_grad, "clip_grad", "largest global gradient norm; 0: no clipping",
         {.low = 0, .high = 1e9});
+  field(c.use_precision_aware_optimizer, "use_precision_aware_optimizer",
+        "exact fp32 masters as bf16 weights + 2 bytes");
 }
 
 template <class Config, class Visitor>

@@ -31,6 +31,10 @@ constexpr std::array kForeignFlags{
     ForeignFlag{"attention-dropout", Arity::one, kZero, ""},
     ForeignFlag{"hidden-dropout", Arity::one, kZero, ""},
     ForeignFlag{"optimizer", Arity::one, "adam", ""},
+    ForeignFlag{"main-params-dtype", Arity::one, "fp32", ""},
+    ForeignFlag{"main-grads-dtype", Arity::one, "fp32", ""},
+    ForeignFlag{"exp-avg-dtype", Arity::one, "fp32", ""},
+    ForeignFlag{"exp-avg-sq-dtype", Arity::one, "fp32", ""},
     ForeignFlag{"context-parallel-size", Arity::one, "1", ""},
     ForeignFlag{"expert-model-parallel-size", Arity::one, "1", ""},
     // How Megatron computes or starts, not what.

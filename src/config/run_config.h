@@ -71,6 +71,7 @@ struct OptimizerConfig {
   double adam_beta2 = 0.95;
   double adam_eps = 1e-8;
   double clip_grad = 1.0;  // 0: no clipping
+  bool use_precision_aware_optimizer = false;
 };
 
 struct DataConfig {

@@ -76,6 +76,11 @@ void check_batch(const RunConfig& config, int64_t dp) {
         t.train_iters, t.global_batch_size, config.model.seq_length);
   if (t.params_dtype == ParamsDtype::fp64 && config.parallel.backend != Backend::cpu)
     throw ConfigError("--params-dtype fp64: expected bf16 or fp32 with --backend cuda");
+  if (config.optimizer.use_precision_aware_optimizer && t.params_dtype != ParamsDtype::bf16)
+    throw ConfigError(
+        "--params-dtype {}: expected bf16 with --use-precision-aware-optimizer, whose masters are "
+        "the weights and 16 bits",
+        name_of(t.params_dtype));
 }
 
 void check_rate(const OptimizerConfig& o, int64_t decay_iters) {

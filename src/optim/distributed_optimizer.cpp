@@ -7,19 +7,20 @@
 
 #include "base/exact_sum.h"
 #include "kernels/adamw.h"
-#include "kernels/elementwise.h"
 #include "kernels/reduce.h"
+#include "optim/master_weights.h"
 
 namespace swallow {
 
 OptimizerMemory take_optimizer_memory(const ParamLayout& layout, const ModelShapes& m,
-                                      Arena& arena) {
+                                      const OptimizerConfig& config, Arena& arena) {
   const Shape whole = {layout.total()};
   const Shape shard = {layout.shard_size()};
   OptimizerMemory memory;
   memory.params = arena.take("weights", m.dtype, whole);
   memory.gradients = arena.take("gradients", m.main_dtype, whole);
-  memory.master = arena.take("optimizer", m.main_dtype, shard);
+  memory.master = arena.take(
+      "optimizer", config.use_precision_aware_optimizer ? DType::u16 : m.main_dtype, shard);
   memory.exp_avg = arena.take("optimizer", m.main_dtype, shard);
   memory.exp_avg_sq = arena.take("optimizer", m.main_dtype, shard);
   memory.norm_sum = arena.take("optimizer", DType::i64, {ExactSum::kLimbs + 1});
@@ -59,9 +60,13 @@ int DistributedOptimizer::shard_rank() const noexcept {
 }
 
 void DistributedOptimizer::reset_master() {
-  for (const ShardPiece& piece : pieces_)
-    launch(stream_, Cast{.x = memory_.params.rows(piece.flat, piece.flat + piece.size()),
-                         .y = memory_.master.rows(piece.shard, piece.shard + piece.size())});
+  master_from_params(stream_, layout_, shard_rank(), memory_.params, memory_.master);
+}
+
+void DistributedOptimizer::gather_params() {
+  if (layout_.shards() == 1) return;
+  for (size_t bucket = 0; bucket < layout_.buckets().size(); ++bucket) gather_bucket(bucket);
+  num_awaited_ = 0;
 }
 
 void DistributedOptimizer::zero_gradients() {

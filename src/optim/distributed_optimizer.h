@@ -18,14 +18,14 @@ namespace swallow {
 struct OptimizerMemory {
   Tensor params;      // [total] activation type; the model's weights are views of it
   Tensor gradients;   // [total] main type; views likewise
-  Tensor master;      // [shard_size] main type
+  Tensor master;      // [shard_size] main type, or u16 when split: see optim/master_weights.h
   Tensor exp_avg;     // [shard_size] main type, first moment
   Tensor exp_avg_sq;  // [shard_size] main type, second moment
   Tensor norm_sum;    // [ExactSum::kLimbs + 1] i64, the last one counting votes
 };
 
 OptimizerMemory take_optimizer_memory(const ParamLayout& layout, const ModelShapes& shapes,
-                                      Arena& arena);
+                                      const OptimizerConfig& config, Arena& arena);
 
 /// One view per parameter into a flat buffer, in the order of layout.specs().
 std::vector<Tensor> param_views(const ParamLayout& layout, const Tensor& flat);
@@ -52,6 +52,9 @@ class DistributedOptimizer final : public ParamObserver {
 
   /// Master weights from the parameters, after these were initialised.
   void reset_master();
+  /// Starts to gather the parameters of all shards (see before_reading), as step() does: to be
+  /// called after they were loaded, when a shard may differ from what other ranks hold of it.
+  void gather_params();
   void zero_gradients();
   /// Waits, on the stream, for the parameters that are still being gathered.
   void before_reading(size_t end) override;

@@ -24,17 +24,18 @@ LrSchedule make_lr_schedule(const OptimizerConfig& optimizer, const RunShape& ru
           optimizer.lr_decay_style};
 }
 
-EngineMemory take_engine_memory(const ParamLayout& layout, const ModelShapes& shapes, int num_slots,
-                                int num_threads, Arena& arena) {
-  return {take_optimizer_memory(layout, shapes, arena),
+EngineMemory take_engine_memory(const ParamLayout& layout, const ModelShapes& shapes,
+                                const OptimizerConfig& optimizer, int num_slots, int num_threads,
+                                Arena& arena) {
+  return {take_optimizer_memory(layout, shapes, optimizer, arena),
           take_stage_memory(shapes, num_slots, num_threads, arena),
           arena.take("scratch", DType::f64, {1})};
 }
 
-Ledger plan(const ParamLayout& layout, const ModelShapes& shapes, int num_slots, Device device,
-            int num_threads) {
+Ledger plan(const ParamLayout& layout, const ModelShapes& shapes, const OptimizerConfig& optimizer,
+            int num_slots, Device device, int num_threads) {
   Arena arena = Arena::plan(device);
-  take_engine_memory(layout, shapes, num_slots, num_threads, arena);
+  take_engine_memory(layout, shapes, optimizer, num_slots, num_threads, arena);
   return arena.ledger();
 }
 
@@ -50,10 +51,10 @@ TrainingEngine::TrainingEngine(const RunConfig& config, const RunShape& run, Str
       layout_(make_layout(config, run, shapes_)),
       schedule_(make_schedule(config, run, world.at.pp)),
       lr_(make_lr_schedule(config.optimizer, run)),
-      arena_(stream.device(),
-             plan(layout_, shapes_, schedule_.num_slots, stream.device(), stream.num_threads())),
-      memory_(
-          take_engine_memory(layout_, shapes_, schedule_.num_slots, stream.num_threads(), arena_)),
+      arena_(stream.device(), plan(layout_, shapes_, config.optimizer, schedule_.num_slots,
+                                   stream.device(), stream.num_threads())),
+      memory_(take_engine_memory(layout_, shapes_, config.optimizer, schedule_.num_slots,
+                                 stream.num_threads(), arena_)),
       stage_(shapes_, memory_.stage,
              bind_params(shapes_, param_views(layout_, memory_.optimizer.params)),
              bind_params(shapes_, param_views(layout_, memory_.optimizer.gradients)), stream,
@@ -133,8 +134,8 @@ CheckpointTensors TrainingEngine::checkpoint_tensors() {
 Ledger plan_memory(const RunConfig& config, const RunShape& run, GridCoordinate at, Device device,
                    int num_threads) {
   const ModelShapes shapes = make_shapes(config, run, at);
-  return plan(make_layout(config, run, shapes), shapes, make_schedule(config, run, at.pp).num_slots,
-              device, num_threads);
+  return plan(make_layout(config, run, shapes), shapes, config.optimizer,
+              make_schedule(config, run, at.pp).num_slots, device, num_threads);
 }
 
 }  // namespace swallow

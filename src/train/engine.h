@@ -52,7 +52,9 @@ class TrainingEngine {
 
   /// What a checkpoint of this rank holds; the stream has waited for all parameters.
   [[nodiscard]] CheckpointTensors checkpoint_tensors();
-  /// To be called after weights alone were loaded.
+  /// Collective: to be called after a checkpoint was loaded into these tensors.
+  void gather_params() { optimizer_.gather_params(); }
+  /// To be called after the weights alone were set.
   void reset_master() { optimizer_.reset_master(); }
 
   [[nodiscard]] const ModelShapes& shapes() const noexcept { return shapes_; }

@@ -193,6 +193,7 @@ void Trainer::load(int64_t iteration) {
                      checkpoint.load);
   const CheckpointState state = load_checkpoint(checkpoint.load, iteration, scope,
                                                 engine_.checkpoint_tensors(), *c_.world.control);
+  engine_.gather_params();
   if (!checkpoint.finetune) {
     iteration_ = state.iteration;
     consumed_samples_ = state.consumed_train_samples;

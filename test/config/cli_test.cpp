@@ -248,12 +248,24 @@ TEST_CASE("a Swallow training script's flags are accepted with one notice", "[un
   CHECK(parsed.config.training.recompute_granularity == Recompute::selective);
 }
 
+TEST_CASE("Megatron's precision-aware optimizer is taken where its state is fp32",
+          "[unit][config]") {
+  const ParsedCommandLine parsed =
+      parse({"--use-precision-aware-optimizer", "--main-params-dtype", "fp32", "--main-grads-dtype",
+             "fp32", "--exp-avg-dtype", "fp32", "--exp-avg-sq-dtype", "fp32"});
+  CHECK(parsed.config.optimizer.use_precision_aware_optimizer);
+  REQUIRE(parsed.notices.size() == 1);
+  CHECK(mentions(parsed.notices[0], {"--main-params-dtype", "--exp-avg-sq-dtype"}));
+}
+
 TEST_CASE("Megatron flags that would change the maths are refused", "[unit][config]") {
   require_refused({
       {{"--normalization", "LayerNorm"}, {"--normalization LayerNorm", "RMSNorm"}},
       {{"--attention-dropout", "0.1"}, {"--attention-dropout 0.1", "0|0.0"}},
       {{"--hidden-dropout", "1"}, {"--hidden-dropout 1"}},
       {{"--optimizer", "sgd"}, {"--optimizer sgd", "adam"}},
+      {{"--main-params-dtype", "fp16"}, {"--main-params-dtype fp16", "fp32"}},
+      {{"--exp-avg-dtype", "fp8"}, {"--exp-avg-dtype fp8", "fp32"}},
       {{"--context-parallel-size", "2"}, {"--context-parallel-size 2"}},
       {{"--fp16"}, {"--fp16", "--bf16"}},
       {{"--no-load-optim"}, {"--no-load-optim", "--finetune"}},

@@ -139,6 +139,16 @@ TEST_CASE("rates, precision and token counts that contradict are refused", "[uni
       {[](RunConfig& c) { c.parallel.comm = CommChoice::nccl; },
        {"--comm nccl", "auto or host", "--backend cpu"}},
       {[](RunConfig& c) {
+         c.training.params_dtype = ParamsDtype::fp32;
+         c.optimizer.use_precision_aware_optimizer = true;
+       },
+       {"--params-dtype fp32", "bf16", "--use-precision-aware-optimizer"}},
+      {[](RunConfig& c) {
+         c.training.params_dtype = ParamsDtype::fp64;
+         c.optimizer.use_precision_aware_optimizer = true;
+       },
+       {"--params-dtype fp64", "bf16", "--use-precision-aware-optimizer"}},
+      {[](RunConfig& c) {
          c.training.train_iters = 1'000'000'000;
          c.training.global_batch_size = 1 << 24;
          c.model.seq_length = 1 << 24;

@@ -104,9 +104,12 @@ TEST_CASE("stopping after any step and resuming changes no bit", "[ranks]") {
 }
 
 TEST_CASE("bf16 runs resume bit for bit too", "[ranks]") {
+  const bool split_masters = GENERATE(false, true);
+  INFO("precision-aware optimizer " << split_masters);
   const Scratch scratch;
   RunConfig config = run_config(scratch / "straight");
   config.training.params_dtype = ParamsDtype::bf16;
+  config.optimizer.use_precision_aware_optimizer = split_masters;
   train(config, {2, 1, 2});
   const auto want = tensor_files(config.checkpoint.save, 6);
   config.checkpoint.save = scratch / "resumed";
@@ -116,6 +119,21 @@ TEST_CASE("bf16 runs resume bit for bit too", "[ranks]") {
   config.checkpoint.load = config.checkpoint.save;
   train(config, {2, 1, 2});
   REQUIRE(tensor_files(config.checkpoint.save, 6) == want);
+}
+
+TEST_CASE("a run may split its masters, or join them, when it resumes on another grid", "[ranks]") {
+  const bool split_first = GENERATE(false, true);
+  const Scratch scratch;
+  RunConfig config = run_config(scratch / "run");
+  config.training.params_dtype = ParamsDtype::bf16;
+  config.optimizer.use_precision_aware_optimizer = split_first;
+  config.training.exit_interval = 3;
+  REQUIRE(train(config, {2, 1, 2}) == ExitCode::ok);
+  config.training.exit_interval = 0;
+  config.checkpoint.load = config.checkpoint.save;
+  config.optimizer.use_precision_aware_optimizer = !split_first;
+  REQUIRE(train(config, {2, 2, 1}) == ExitCode::ok);
+  REQUIRE(find_checkpoint(config.checkpoint.save) == 6);
 }
 
 TEST_CASE("a run does not continue a checkpoint of another run", "[ranks]") {
