@@ -1,13 +1,16 @@
 #include "commands/job.h"
 
 #include <algorithm>
+#include <cstdlib>
 #include <iostream>
 #include <thread>
 
 #include "base/philox.h"
+#include "comm/device_choice.h"
 #include "config/config_json.h"
 #include "config/help.h"
 #include "device/devices.h"
+#include "kernels/gemm.h"
 #include "launch/rendezvous.h"
 
 namespace swallow {
@@ -20,11 +23,31 @@ int threads_per_rank(const RunConfig& config, int local_size) {
   return std::max(1, cores / local_size);
 }
 
-/// Ranks of a host take its GPUs in turn.
-Device choose_device(const RunConfig& config, int local_rank) {
+CommBackend comm_backend(CommChoice choice) {
+  switch (choice) {
+    case CommChoice::host:
+      return CommBackend::host;
+    case CommChoice::nccl:
+      return CommBackend::nccl;
+    default:
+      return CommBackend::automatic;
+  }
+}
+
+Device device_of(const RunConfig& config, int local_rank, int local_size) {
   if (config.parallel.backend == Backend::cpu) return {};
   const int gpus = static_cast<int>(list_devices().size());
-  return {DeviceKind::cuda, local_rank % std::max(gpus, 1)};
+  return choose_device({.rank = local_rank, .size = local_size, .num_visible = gpus},
+                       comm_backend(config.parallel.comm));
+}
+
+/// Where a user's programs keep what they can make again.
+std::string cache_folder() {
+  if (const char* cache = std::getenv("XDG_CACHE_HOME"); cache != nullptr && *cache != '\0')
+    return fmt::format("{}/swallow-train", cache);
+  if (const char* home = std::getenv("HOME"); home != nullptr && *home != '\0')
+    return fmt::format("{}/.cache/swallow-train", home);
+  return {};
 }
 
 }  // namespace
@@ -38,19 +61,26 @@ Job join_job(const ParsedCommandLine& parsed, std::unique_ptr<World>& world) {
   const std::string digest = fmt::format("{:016x}", stream_of(config_json(config)));
   Meeting meeting = meet(environment, {.build_id = version_text(), .config_digest = digest});
   const ProcessGrid grid({.dp = run.dp, .tp = run.tp, .pp = run.pp});
+  const int rank = environment.rank;
+  const int local_rank = meeting.hosts.local_rank(rank);
+  const int local_size = meeting.hosts.local_size(rank);
   const TransportOptions transport{
       .host = meeting.hosts.num_nodes() == 1 ? "127.0.0.1" : this_host().name,
       .timeout = std::chrono::milliseconds(
-          static_cast<int64_t>(config.parallel.distributed_timeout_minutes * 60'000))};
-  const int rank = environment.rank;
+          static_cast<int64_t>(config.parallel.distributed_timeout_minutes * 60'000)),
+      .device = device_of(config, local_rank, local_size),
+      .backend = comm_backend(config.parallel.comm)};
   world = std::make_unique<World>(make_world(grid, rank, std::move(meeting.control), transport));
-  Stream stream =
-      take_device(config, meeting.hosts.local_rank(rank), meeting.hosts.local_size(rank));
+  Stream stream = take_device(config, local_rank, local_size);
   return {std::move(environment), run, std::move(meeting.hosts), std::move(stream)};
 }
 
 Stream take_device(const RunConfig& config, int local_rank, int local_size) {
-  return Stream(choose_device(config, local_rank), threads_per_rank(config, local_size));
+  Stream stream(device_of(config, local_rank, local_size), threads_per_rank(config, local_size));
+  const std::string& folder = config.parallel.gemm_table_dir;
+  configure_gemm(stream, {.enabled = config.parallel.gemm_tuning,
+                          .cache_folder = folder.empty() ? cache_folder() : folder});
+  return stream;
 }
 
 ModelSize model_size(const ModelConfig& m, const RunShape& run) {

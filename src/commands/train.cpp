@@ -11,6 +11,7 @@
 #include "commands/job.h"
 #include "config/config_json.h"
 #include "config/help.h"
+#include "device/devices.h"
 #include "telemetry/log.h"
 #include "telemetry/metrics_log.h"
 #include "telemetry/table.h"
@@ -20,6 +21,8 @@
 namespace swallow {
 
 namespace {
+
+constexpr double kGiB = 1024.0 * 1024.0 * 1024.0;
 
 std::string log_folder(const RunConfig& config) {
   return config.log.log_dir.empty() ? config.checkpoint.save : config.log.log_dir;
@@ -103,14 +106,25 @@ bool reads_data(const World& world, const RunShape& run) {
   return world.at.pp == 0 || world.at.pp == run.pp - 1;
 }
 
+/// A plan that cannot fit is refused before anything is allocated.
+void require_memory(const RunConfig& config, const Job& job, const World& world) {
+  const int64_t planned =
+      plan_memory(config, job.run, world.at, job.stream.device(), job.stream.num_threads()).total();
+  for (const DeviceInfo& info : list_devices())
+    if (info.device == job.stream.device() && planned > info.memory_bytes)
+      throw ResourceError(
+          "stage {}: the plan takes {:.1f} GiB, {} has {:.1f} GiB; expected a smaller "
+          "--micro-batch-size, --recompute-granularity selective or full, or more ranks in "
+          "--tensor-model-parallel-size or --pipeline-model-parallel-size",
+          world.at.pp, static_cast<double>(planned) / kGiB, info.name,
+          static_cast<double>(info.memory_bytes) / kGiB);
+}
+
 }  // namespace
 
 int run_train(const ParsedCommandLine& parsed, const std::vector<std::string>& arguments,
               StopSignals& signals, std::unique_ptr<World>& world) {
   const RunConfig& config = parsed.config;
-  if (config.parallel.backend == Backend::cuda)
-    throw ConfigError(
-        "--backend cuda: training on a GPU is not part of this version; expected cpu");
   Job job = join_job(parsed, world);
   const RunShape& run = job.run;
 
@@ -122,6 +136,7 @@ int run_train(const ParsedCommandLine& parsed, const std::vector<std::string>& a
     print_start(parsed, job, *world, datasets);
     metrics = make_metrics(config, run);
   }
+  require_memory(config, job, *world);
   Trainer trainer({config, run, *world, job.stream, datasets, signals, log, metrics.get()});
   const ExitCode code = trainer.train();
   world->control->barrier();

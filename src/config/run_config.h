@@ -41,7 +41,9 @@ struct ParallelConfig {
   double distributed_timeout_minutes = 10.0;
   Backend backend = Backend::cpu;
   CommChoice comm = CommChoice::automatic;
-  int64_t cpu_threads = 0;  // per rank; 0: the host's cores shared by its ranks
+  bool gemm_tuning = true;     // measure a GPU's kernels for each matrix product
+  std::string gemm_table_dir;  // where the results are kept; empty: the user's cache
+  int64_t cpu_threads = 0;     // per rank; 0: the host's cores shared by its ranks
   // What the paper ran this preset on; a run that differs says so in its table.
   int64_t paper_data_parallel_size = 0;
   int64_t paper_nodes = 0;

@@ -128,13 +128,13 @@ NormAndVotes DistributedOptimizer::gradient_norm(bool vote) {
   std::array<int64_t, ExactSum::kLimbs + 1> limbs{};
   const Tensor host = host_view(std::span(limbs));
   copy(stream_, host, memory_.norm_sum);
-  stream_.synchronize();
+  world_.synchronize(stream_);
   ExactSum::normalise(limbs.data());
   limbs.back() = vote ? 1 : 0;
   copy(stream_, memory_.norm_sum, host);
   world_.all_reduce_world(stream_, memory_.norm_sum, ReduceOp::sum);
   copy(stream_, host, memory_.norm_sum);
-  stream_.synchronize();
+  world_.synchronize(stream_);
   return {std::sqrt(ExactSum::value(limbs.data())), limbs.back()};
 }
 

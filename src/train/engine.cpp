@@ -61,7 +61,8 @@ TrainingEngine::TrainingEngine(const RunConfig& config, const RunShape& run, Str
              *world.tp),
       executor_(stage_, stream, *world.pp),
       optimizer_(layout_, memory_.optimizer, config.optimizer, shapes_.sequence_parallel, stream,
-                 world) {
+                 world),
+      cancel_(world) {
   arena_.seal();
 }
 
@@ -72,7 +73,7 @@ void TrainingEngine::initialise() {
     const Tensor values{host.data(), views[i].dtype, views[i].shape, Device{}};
     init_param(layout_.specs()[i], values, static_cast<uint64_t>(config_.training.seed));
     copy(stream_, views[i], values);
-    stream_.synchronize();
+    world_.synchronize(stream_);
   }
   optimizer_.reset_master();
 }
@@ -112,7 +113,7 @@ double TrainingEngine::reduce_loss(int64_t num_tokens) {
   world_.pp->broadcast(stream_, memory_.loss, run_.pp - 1);
   double loss = 0;
   copy(stream_, host_view(std::span(&loss, 1)), memory_.loss);
-  stream_.synchronize();
+  world_.synchronize(stream_);
   return loss / static_cast<double>(num_tokens);
 }
 

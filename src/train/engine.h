@@ -78,6 +78,7 @@ class TrainingEngine {
   LlamaStage stage_;
   PipelineExecutor executor_;
   DistributedOptimizer optimizer_;
+  CancelOnError cancel_;  // last: gone before the memory that kernels may still use
 };
 
 /// The bytes, by category, that an engine with these settings would allocate on `device`; nothing

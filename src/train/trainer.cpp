@@ -117,7 +117,7 @@ void Trainer::update_peak_memory() {
   copy(c_.stream, peak, host);
   c_.world.all_reduce_world(c_.stream, peak, ReduceOp::max);
   copy(c_.stream, host, peak);
-  c_.stream.synchronize();
+  c_.world.synchronize(c_.stream);
 }
 
 void Trainer::stop_non_finite(const StepResult& result) {

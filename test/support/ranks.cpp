@@ -5,6 +5,8 @@
 #include <thread>
 #include <vector>
 
+#include "comm/staged_communicator.h"
+
 namespace swallow {
 
 namespace {
@@ -65,6 +67,15 @@ void run_ranks(GridShape shape, const std::function<void(World&)>& body) {
   ThreadJob job(shape);
   run_ranks(
       job, shape.world_size(), [&](int rank) { return job.world(rank); }, body);
+}
+
+void run_ranks(GridShape shape, Device device, const std::function<void(World&)>& body) {
+  if (device.kind == DeviceKind::cpu) return run_ranks(shape, body);
+  run_ranks(shape, [&](World& world) {
+    for (auto* group : {&world.tp, &world.dp, &world.pp})
+      *group = std::make_unique<StagedCommunicator>(std::move(*group), device);
+    body(world);
+  });
 }
 
 }  // namespace swallow

@@ -13,6 +13,10 @@ namespace swallow {
 /// assertions are not thread-safe: collect results in `body` and assert afterwards, or throw.
 void run_ranks(GridShape shape, const std::function<void(World&)>& body);
 
+/// The same for ranks that compute on `device`, all of them; on a GPU their tensors are staged
+/// through host memory.
+void run_ranks(GridShape shape, Device device, const std::function<void(World&)>& body);
+
 /// The same with Worlds that `make_world` builds on each rank's thread, with control planes of
 /// `job`.
 void run_ranks(ThreadJob& job, int size, const std::function<World(int rank)>& make_world,

@@ -73,23 +73,28 @@ LoadMicrobatch tiny_loader(const RunConfig& config, const RunShape& run, int dp_
   };
 }
 
-void collect_canonical(const ParamLayout& layout, const Tensor& flat, CanonicalTensors& whole) {
-  const auto views = param_views(layout, flat);
+void collect_canonical(const ParamLayout& layout, const Tensor& flat, Stream& stream,
+                       CanonicalTensors& whole) {
+  const Buffer buffer(Device{}, flat.bytes());
+  const Tensor host{buffer.data(), flat.dtype, flat.shape, Device{}};
+  copy(stream, host, flat);
+  stream.synchronize();
+  const auto views = param_views(layout, host);
   for (size_t i = 0; i < views.size(); ++i)
     visit_dtype(flat.dtype, [&]<class T>(std::type_identity<T>) {
       collect<T>(layout.specs()[i], views[i], whole);
     });
 }
 
-TinyRun run_tiny(RunConfig config, GridShape grid, int num_steps) {
+TinyRun run_tiny(RunConfig config, GridShape grid, int num_steps, Device device) {
   config.parallel.tensor_model_parallel_size = grid.tp;
   config.parallel.pipeline_model_parallel_size = grid.pp;
   const RunShape run = resolve(config, grid.world_size());
   TinyRun result;
   std::vector<std::vector<StepResult>> steps(static_cast<size_t>(grid.world_size()));
   std::mutex mutex;
-  run_ranks(grid, [&](World& world) {
-    Stream stream{Device{}};
+  run_ranks(grid, device, [&](World& world) {
+    Stream stream{device};
     TrainingEngine engine(config, run, stream, world);
     engine.initialise();
     auto& mine = steps[static_cast<size_t>(world.rank)];
@@ -99,9 +104,9 @@ TinyRun run_tiny(RunConfig config, GridShape grid, int num_steps) {
         engine.evaluate(tiny_loader(config, run, world.at.dp, num_steps), run.num_microbatches);
     const std::scoped_lock lock(mutex);
     if (world.rank == 0) result.valid_loss = valid_loss;
-    collect_canonical(engine.layout(), engine.memory().params, result.params);
+    collect_canonical(engine.layout(), engine.memory().params, stream, result.params);
     if (grid.dp == 1)
-      collect_canonical(engine.layout(), engine.memory().gradients, result.gradients);
+      collect_canonical(engine.layout(), engine.memory().gradients, stream, result.gradients);
   });
   for (const auto& rank : steps)
     for (size_t i = 0; i < rank.size(); ++i) require_same(steps[0][i], rank[i]);

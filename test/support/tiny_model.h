@@ -29,10 +29,11 @@ struct TinyRun {
   CanonicalTensors gradients;     // of the last step, before clipping; needs dp = 1
 };
 
-/// Trains `num_steps` on a grid from the initial weights, then evaluates.
-TinyRun run_tiny(RunConfig config, GridShape grid, int num_steps);
+/// Trains `num_steps` on a grid from the initial weights, then evaluates; every rank on `device`.
+TinyRun run_tiny(RunConfig config, GridShape grid, int num_steps, Device device = {});
 
-/// Adds this rank's parts of all parameters in `flat` to `whole`.
-void collect_canonical(const ParamLayout& layout, const Tensor& flat, CanonicalTensors& whole);
+/// Adds this rank's parts of all parameters in `flat`, on the stream's device, to `whole`.
+void collect_canonical(const ParamLayout& layout, const Tensor& flat, Stream& stream,
+                       CanonicalTensors& whole);
 
 }  // namespace swallow
