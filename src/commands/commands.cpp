@@ -4,6 +4,7 @@
 #include <iostream>
 #include <span>
 
+#include "commands/bench.h"
 #include "commands/preprocess.h"
 #include "commands/train.h"
 #include "config/cli.h"
@@ -55,7 +56,7 @@ int run_parent(const ParsedCommandLine& parsed, char** argv) {
 
 int run_command(const std::vector<std::string>& arguments, char** argv,
                 std::unique_ptr<World>& world) {
-  const ParsedCommandLine parsed = parse_command_line(arguments);
+  ParsedCommandLine parsed = parse_command_line(arguments);
   switch (parsed.request) {
     case Request::help:
       std::cout << help_text();
@@ -73,10 +74,13 @@ int run_command(const std::vector<std::string>& arguments, char** argv,
       break;
   }
   if (parsed.command == "preprocess") return run_preprocess(parsed.rest);
+  const bool bench = parsed.command == "bench";
+  if (bench) prepare_bench(parsed);
   const bool parent = is_parent(parsed);
   if (parent || std::getenv("SWALLOW_RANK") == nullptr)
     for (const std::string& notice : parsed.notices) std::cerr << notice << "\n";
   if (parent) return run_parent(parsed, argv);
+  if (bench) return run_bench(parsed, world);
   StopSignals signals;
   return run_train(parsed, arguments, signals, world);
 }

@@ -14,8 +14,18 @@
 namespace swallow {
 namespace {
 
+constexpr std::array kBenchFlags{
+    CommandFlag{"warmup-iters", "N", "steps before the timed ones [3]"},
+    CommandFlag{"bench-iters", "N", "timed steps, or repeats of each op [10]"},
+    CommandFlag{"slice", "", "one rank of TP x PP alone, without collectives"},
+    CommandFlag{"ops", "", "each op at this rank's shapes against its floor"},
+    CommandFlag{"peak-bandwidth", "X", "memory [GB/s] for the floors; else a measured copy"},
+    CommandFlag{"output", "FILE", "write the record, one JSON object"},
+};
+
 constexpr std::array kCommands{
-    Command{"train", "pre-train a model (the default when flags come first)"},
+    Command{"train", "pre-train a model (the default when flags come first)", true},
+    Command{"bench", "time training steps; takes the flags of training", true, kBenchFlags},
     Command{"preprocess", "turn JSONL text into .bin/.idx token files"},
 };
 
@@ -24,7 +34,8 @@ constexpr Range kNprocRange{1, 1024};
 /// CLI11 splits the command line; the words come back as given and are parsed by value_text.h.
 class TrainParser {
  public:
-  TrainParser() {
+  explicit TrainParser(const Command& command) : own_flags_(command.flags) {
+    parsed_.command = command.name;
     app_.set_help_flag("");  // it would throw; --help is a request like others
     app_.allow_extras();     // unknown flags get our message, not CLI11's
     for (const char* name : {"help", "help-markdown", "version", "print-config"})
@@ -44,6 +55,8 @@ class TrainParser {
     for (const Shorthand& item : shorthands())
       add(std::string(item.name), item.value.empty() ? Arity::one : Arity::none);
     for (const ForeignFlag& item : foreign_flags()) add(std::string(item.name), item.arity);
+    for (const CommandFlag& item : own_flags_)
+      add(std::string(item.name), item.value.empty() ? Arity::none : Arity::one);
   }
 
   ParsedCommandLine parse(const std::vector<std::string>& arguments) {
@@ -56,6 +69,7 @@ class TrainParser {
     read_launch_flags();
     read_preset();
     read_flags();
+    read_own_flags();
     check_foreign();
     check_pointless();
     return std::move(parsed_);
@@ -118,6 +132,15 @@ class TrainParser {
     if (given("nproc"))
       parsed_.nproc = static_cast<int>(parse_integer("--nproc ", word("nproc"), kNprocRange));
     if (given("rendezvous")) parsed_.rendezvous = parse_text("--rendezvous ", word("rendezvous"));
+  }
+
+  void read_own_flags() {
+    for (const CommandFlag& item : own_flags_) {
+      const std::string name(item.name);
+      if (!given(name)) continue;
+      parsed_.own[name] =
+          item.value.empty() ? "" : parse_text(fmt::format("--{} ", name), word(name));
+    }
   }
 
   void read_preset() {
@@ -225,18 +248,21 @@ class TrainParser {
       throw ConfigError("--save-interval {}: needs --save <folder>", checkpoint.save_interval);
   }
 
+  std::span<const CommandFlag> own_flags_;
   CLI::App app_;
   std::map<std::string, CLI::Option*> options_;  // by name without dashes; owned by app_
   std::set<std::string> switches_;               // with dashes: flags that take no value
   ParsedCommandLine parsed_;
 };
 
-void check_command(const std::string& name) {
+const Command& find_command(const std::string& name) {
   std::vector<std::string> names;
-  for (const Command& command : commands()) names.emplace_back(command.name);
-  if (std::find(names.begin(), names.end(), name) == names.end())
-    throw ConfigError("unknown command {}, expected one of {}{}", printable(name),
-                      fmt::join(names, "|"), did_you_mean(name, names));
+  for (const Command& command : commands()) {
+    if (command.name == name) return command;
+    names.emplace_back(command.name);
+  }
+  throw ConfigError("unknown command {}, expected one of {}{}", printable(name),
+                    fmt::join(names, "|"), did_you_mean(name, names));
 }
 
 }  // namespace
@@ -263,17 +289,13 @@ ParsedCommandLine parse_command_line(const std::vector<std::string>& arguments) 
     parsed.request = Request::help;
     return parsed;
   }
-  std::vector<std::string> rest = arguments;
-  if (!arguments[0].starts_with("-")) {
-    check_command(arguments[0]);
-    rest.erase(rest.begin());
-    if (arguments[0] != "train") {
-      parsed.command = arguments[0];
-      parsed.rest = std::move(rest);
-      return parsed;
-    }
-  }
-  return TrainParser().parse(rest);
+  if (arguments[0].starts_with("-")) return TrainParser(commands().front()).parse(arguments);
+  const Command& command = find_command(arguments[0]);
+  std::vector<std::string> rest(arguments.begin() + 1, arguments.end());
+  if (command.training_flags) return TrainParser(command).parse(rest);
+  parsed.command = command.name;
+  parsed.rest = std::move(rest);
+  return parsed;
 }
 
 std::vector<ConfigRow> config_rows(const ParsedCommandLine& parsed) {

@@ -27,7 +27,8 @@ enum class Request : uint8_t { run, print_config, help, help_markdown, version }
 
 struct ParsedCommandLine {
   std::string command = "train";
-  std::vector<std::string> rest;  ///< arguments of a command other than train, not looked at
+  std::vector<std::string> rest;  ///< arguments of a command without training flags, not looked at
+  std::map<std::string, std::string> own;  ///< the command's own flags that were given; name, value
   Request request = Request::run;
   RunConfig config;
   std::map<std::string, Origin> origins;  ///< by JSON key, one for every option
@@ -36,9 +37,18 @@ struct ParsedCommandLine {
   std::vector<std::string> notices;       ///< lines that the user should see once
 };
 
+/// A flag that one command takes beside those of training.
+struct CommandFlag {
+  std::string_view name;   ///< without dashes
+  std::string_view value;  ///< what stands for its value in the help; empty: a switch
+  std::string_view help;
+};
+
 struct Command {
   std::string_view name;
   std::string_view help;
+  bool training_flags = false;  ///< takes every flag of training
+  std::span<const CommandFlag> flags{};
 };
 /// The commands that may stand first on the command line.
 std::span<const Command> commands();

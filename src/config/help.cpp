@@ -72,6 +72,12 @@ std::string help_text() {
   text += line("--print-config", "show every value and where it comes from, then end");
   text += line("--version", "show the version, then end");
   text += line("-h, --help", "show this, then end");
+  for (const Command& command : commands()) {
+    if (!command.flags.empty()) text += fmt::format("\nOnly for {}\n", command.name);
+    for (const CommandFlag& flag : command.flags)
+      text += line(fmt::format("--{}{}{}", flag.name, flag.value.empty() ? "" : " ", flag.value),
+                   flag.help);
+  }
 
   const RunConfig built_in;
   std::optional<Group> group;
@@ -109,7 +115,9 @@ std::string flags_markdown() {
 }
 
 std::string version_text() {
-  return fmt::format("swallow-train {} (compiler {})", SWALLOW_VERSION, __VERSION__);
+  const std::string_view build = SWALLOW_BUILD_ID;
+  return fmt::format("swallow-train {}{}{} (compiler {})", SWALLOW_VERSION,
+                     build.empty() ? "" : " ", build, __VERSION__);
 }
 
 }  // namespace swallow

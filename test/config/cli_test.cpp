@@ -339,3 +339,17 @@ TEST_CASE("the help holds each flag once, on a line of at most 100 columns", "[u
       CHECK(flags.contains(row.flag));
     }
 }
+
+TEST_CASE("bench takes the flags of training and its own; training refuses these",
+          "[unit][config]") {
+  const ParsedCommandLine parsed =
+      parse({"bench", "--preset", "tiny", "--bench-iters", "7", "--ops", "--lr", "0.1"});
+  CHECK(parsed.command == "bench");
+  CHECK(parsed.config.optimizer.lr == 0.1);
+  CHECK(parsed.own == std::map<std::string, std::string>{{"bench-iters", "7"}, {"ops", ""}});
+  CHECK(parse({"train", "--preset", "tiny"}).own.empty());
+  require_refused({{{"--preset", "tiny", "--ops"}, {"unknown flag --ops"}},
+                   {{"bench", "--bench-iter", "7"}, {"--bench-iters"}},
+                   {{"bench", "--ops=1"}, {"--ops"}},
+                   {{"benhc"}, {"benhc", "bench"}}});
+}

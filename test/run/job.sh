@@ -102,7 +102,32 @@ case $case_name in
     (cd "$(dirname "$readme")" && eval "$commands") >"$work/readme.out" 2>&1 || die "$commands"
     ;;
 
+  bench_leaves_a_record_of_every_mode)
+    tiny=(--preset tiny --cpu-threads 1 --bench-iters 3 --warmup-iters 1)
+    "$binary" bench "${tiny[@]}" --output "$work/step.json" >"$work/step.out"
+    "$binary" bench "${tiny[@]}" --nproc 8 --tensor-model-parallel-size 2 --sequence-parallel \
+      --pipeline-model-parallel-size 2 --output "$work/grid.json" >"$work/grid.out"
+    "$binary" bench "${tiny[@]}" --slice --tensor-model-parallel-size 2 --sequence-parallel \
+      --pipeline-model-parallel-size 4 --output "$work/slice.json" >"$work/slice.out"
+    "$binary" bench "${tiny[@]}" --ops --peak-tflops 1 --peak-bandwidth 50 \
+      --output "$work/ops.json" >"$work/ops.out"
+    for mode in step grid slice ops; do
+      grep -q '"kind": "bench"' "$work/$mode.json" || die "$mode: no record"
+      [ "$(tail -n 1 "$work/$mode.out" | grep -c "$work/$mode.json")" = 1 ] || die "$mode: not said"
+    done
+    # The benchmark is the training: its first loss is that of the first step.
+    "$binary" --preset tiny --mock-data --cpu-threads 1 --train-iters 1 --eval-iters 0 \
+      --lr-warmup-iters 0 --log-dir "$work/train" >"$work/train.out"
+    loss=$(sed -n 's/.*"kind":"step".*"loss":\([0-9.]*\).*/\1/p' "$work/train/metrics.jsonl")
+    grep -q "\"loss_first\": ${loss:?}" "$work/step.json" || die "first loss is not $loss"
+    [ "$(grep -c '"peak_host_bytes"' "$work/grid.json")" = 8 ] || die "not every rank is recorded"
+    ;;
+
   mistakes_are_refused_by_name)
+    expect_message 2 "--slice" bench --preset tiny --slice --ops
+    expect_message 2 "--bench-iters" bench --preset tiny --bench-iters 0
+    expect_message 2 "--data-path" bench --preset tiny --data-path text_document
+    expect_message 2 "/nowhere" bench --preset tiny --output /nowhere/record.json
     expect_message 2 "--lr" --preset tiny --mock-data --lr nan
     expect_message 2 "--learning-rate" --preset tiny --mock-data --learning-rate 1
     expect_message 2 "--global-batch-size" --nproc 2 --preset tiny --mock-data --global-batch-size 7
