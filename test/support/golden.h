@@ -5,6 +5,7 @@
 #include <catch2/catch.hpp>
 #include <cmath>
 #include <cstdint>
+#include <cstdlib>
 #include <cstring>
 #include <fstream>
 #include <iterator>
@@ -38,8 +39,14 @@ struct Golden {
   std::vector<std::vector<int32_t>> first_tokens;  // [step] of sequence 1
 };
 
+/// $SWALLOW_GOLDEN, for binaries that were carried to another machine, or that of the source tree.
+inline std::string golden_folder() {
+  const char* folder = std::getenv("SWALLOW_GOLDEN");
+  return folder != nullptr ? folder : std::string(SWALLOW_SOURCE_DIR) + "/test/golden";
+}
+
 inline std::vector<char> read_golden_file(const std::string& name) {
-  const std::string path = std::string(SWALLOW_SOURCE_DIR) + "/test/golden/" + name;
+  const std::string path = golden_folder() + "/" + name;
   std::ifstream file(path, std::ios::binary);
   INFO(path);
   REQUIRE(file.good());
