@@ -46,6 +46,7 @@ std::vector<DeviceInfo> list_gpus() {
                      properties.name,
                      static_cast<int64_t>(properties.totalGlobalMem),
                      10 * properties.major + properties.minor,
+                     uuid_text(properties.uuid),
                      bus});
   }
   return found;
