@@ -47,6 +47,7 @@ python=$(command -v python3 || true)
 stamp=$(date -u +%Y%m%dT%H%M%SZ)
 record=$out/gpu_check-$stamp.jsonl
 summary=$out/gpu_check-$stamp.txt
+rm -f "$out"/bench_*.json "$out/torch.json" # of an earlier run
 : >"$record"
 : >"$summary"
 failed=0
@@ -58,6 +59,13 @@ quoted() { printf '"%s"' "$(printf '%s' "$1" | tr '\n\t' '  ' | sed 's/[\\"]/\\&
 
 wanted() { [[ -z $only || " $only " == *" $1 "* ]]; }
 
+# left_out NAME WHY
+left_out() {
+  wanted "$1" || return 0
+  say "$(printf '%-24s left out: %s' "$1" "$2")"
+  printf '{"kind":"part","part":"%s","left_out":%s}\n' "$1" "$(quoted "$2")" >>"$record"
+}
+
 # part NAME SECONDS COMMAND...: runs a part within its limit and what is left of all; a JSON file
 # OUTPUT/NAME.json that it leaves goes into the record.
 part() {
@@ -66,7 +74,7 @@ part() {
   wanted "$name" || return 0
   ((seconds < left)) || seconds=$left
   if ((seconds < 5)); then
-    say "$(printf '%-24s left out: %d of %d s are used' "$name" "$SECONDS" "$limit")"
+    left_out "$name" "$SECONDS of $limit s are used"
     failed=1
     return 1
   fi
@@ -173,6 +181,7 @@ part tests 120 "$bin/swallow-tests" "[cuda],[device]" --durations yes
 part train_gpu 40 "${train[@]}" "${small[@]}" "$out/train_gpu" --train-iters 10 --backend cuda
 part train_cpu 40 "${train[@]}" "${small[@]}" "$out/train_cpu" --train-iters 10 --backend cpu
 for where in cpu gpu; do
+  wanted "train_$where" || continue
   losses=$(sed -n 's/.*"kind":"step".*"loss":\([0-9.]*\).*/\1/p' "$out/train_$where/metrics.jsonl" 2>/dev/null | cut -c1-8 | paste -sd' ')
   say "    losses on the $where: ${losses:-none}"
 done
@@ -198,19 +207,21 @@ if [[ -n $python ]] && "$python" -c 'import torch' 2>/dev/null; then
   part torch 120 "$python" "$torch_script" --layers "$layers" "${torch_model[@]}" --device "$device" \
     --micro-batch 1 --global-batch "$batch" --warmup 1 --iters "$iters" --output "$out/torch.json"
 else
-  say "torch                    left out: python3 has no torch"
+  left_out bench_layers "there is no PyTorch to compare with"
+  left_out torch "python3 has no torch"
 fi
 
 # ---- 5. the memory checker, as far as time is left
 
-if command -v compute-sanitizer >/dev/null; then
-  for tool in memcheck racecheck; do
+PATH=$PATH:/usr/local/cuda/bin
+for tool in memcheck racecheck; do
+  if command -v compute-sanitizer >/dev/null; then
     part "$tool" 60 compute-sanitizer --tool "$tool" --error-exitcode 9 "${train[@]}" "${small[@]}" \
       "$out/$tool.run" --train-iters 1 --backend cuda
-  done
-else
-  say "memcheck, racecheck      left out: no compute-sanitizer"
-fi
+  else
+    left_out "$tool" "no compute-sanitizer"
+  fi
+done
 
 # ---- what it comes to
 
