@@ -78,8 +78,11 @@ Job join_job(const ParsedCommandLine& parsed, std::unique_ptr<World>& world) {
 Stream take_device(const RunConfig& config, int local_rank, int local_size) {
   Stream stream(device_of(config, local_rank, local_size), threads_per_rank(config, local_size));
   const std::string& folder = config.parallel.gemm_table_dir;
-  configure_gemm(stream, {.enabled = config.parallel.gemm_tuning,
-                          .cache_folder = folder.empty() ? cache_folder() : folder});
+  // What was measured decides bits: a deterministic run takes what is stored, or the library's
+  // choice.
+  const bool measure = config.parallel.gemm_tuning && !config.training.deterministic_mode;
+  configure_gemm(stream,
+                 {.enabled = measure, .cache_folder = folder.empty() ? cache_folder() : folder});
   return stream;
 }
 

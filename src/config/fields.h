@@ -86,7 +86,7 @@ void visit_parallel_fields(Config& c, Visitor& visit) {
         {.low = 0, .high = 100'000, .low_open = true});
   field(c.backend, "backend", "where the ranks compute");
   field(c.comm, "comm", "transport; auto: NCCL on GPUs, sockets on CPUs");
-  field(c.gemm_tuning, "gemm_tuning", "GPU: measure the kernels of each matrix product once");
+  field(c.gemm_tuning, "gemm_tuning", "GPU: measure the kernels of each product once");
   field(c.gemm_table_dir, "gemm_table_dir", "folder of the results; none: the user's cache");
   field(c.cpu_threads, "cpu_threads", "threads per rank; 0: a fair share of the cores", {0, 4096});
   field.preset_only(c.paper_data_parallel_size, "paper_data_parallel_size",

@@ -46,7 +46,7 @@ TEST_CASE("no other split has a lighter heaviest stage", "[unit]") {
     }
 }
 
-TEST_CASE("--deterministic-mode reaches the ops, and is off by default", "[unit]") {
+TEST_CASE("the deterministic mode reaches the ops, and is off by default", "[unit]") {
   RunConfig config;
   config.model.vocab_size = 256;
   config.data.mock_data = true;

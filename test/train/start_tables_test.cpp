@@ -51,3 +51,25 @@ TEST_CASE("the grid's table names hosts, stages and a DP that is not the paper's
   REQUIRE_THAT(grid_tables(config, resolve(config, 128), grid, hosts_of(128, 8)),
                Contains("paper"));
 }
+
+TEST_CASE("the 7B model's plan fits a GPU of 141 GB", "[unit]") {
+  // 139.8 GiB are what a process may use of it; context and libraries take 1.5 of them or so.
+  constexpr double kGiB = 1024.0 * 1024.0 * 1024.0;
+  RunConfig config;
+  apply_preset("7b", config);
+  config.parallel.backend = Backend::cuda;
+  config.parallel.tensor_model_parallel_size = 1;
+  config.parallel.pipeline_model_parallel_size = 1;
+  config.parallel.sequence_parallel = false;
+  config.data.mock_data = true;
+  const auto planned = [&] {
+    const Device gpu{DeviceKind::cuda, 0};
+    return static_cast<double>(plan_memory(config, resolve(config, 1), {}, gpu, 1).total()) / kGiB;
+  };
+  config.training.micro_batch_size = 1;  // fp32 gradients, masters and moments, nothing recomputed
+  CHECK(planned() < 133);
+  config.training.micro_batch_size = 2;
+  config.training.recompute_granularity = Recompute::selective;
+  config.optimizer.use_precision_aware_optimizer = true;
+  CHECK(planned() < 133);
+}

@@ -13,6 +13,7 @@
 #include <sstream>
 
 #include "support/ranks.h"
+#include "support/run_on.h"
 #include "support/tiny_model.h"
 
 using namespace swallow;
@@ -48,15 +49,15 @@ RunConfig run_config(const std::string& save) {
 }
 
 /// Trains on threads as far as the configuration says; the same exit code on every rank.
-ExitCode train(RunConfig config, GridShape grid) {
+ExitCode train(RunConfig config, GridShape grid, Device device = {}) {
   config.parallel.tensor_model_parallel_size = grid.tp;
   config.parallel.pipeline_model_parallel_size = grid.pp;
   config.parallel.sequence_parallel = grid.tp > 1;
   const RunShape run = resolve(config, grid.world_size());
   std::vector<ExitCode> codes(static_cast<size_t>(grid.world_size()));
-  run_ranks(grid, [&](World& world) {
+  run_ranks(grid, device, [&](World& world) {
     const Datasets datasets = open_datasets(data_options(config));
-    Stream stream{Device{}};
+    Stream stream{device};
     StopSignals signals;
     spdlog::logger log("test");
     Trainer trainer({config, run, world, stream, datasets, signals, log});
@@ -119,6 +120,32 @@ TEST_CASE("bf16 runs resume bit for bit too", "[ranks]") {
   config.checkpoint.load = config.checkpoint.save;
   train(config, {2, 1, 2});
   REQUIRE(tensor_files(config.checkpoint.save, 6) == want);
+}
+
+TEST_CASE("a run on a GPU resumes bit for bit, there and on another grid", "[cuda][model]") {
+  const auto gpu = test::find_gpu("resuming on a GPU");
+  if (!gpu) return;
+  const bool split_masters = GENERATE(false, true);
+  INFO("precision-aware optimizer " << split_masters);
+  const Scratch scratch;
+  RunConfig config = run_config(scratch / "straight");
+  config.training.params_dtype = split_masters ? ParamsDtype::bf16 : ParamsDtype::fp32;
+  config.training.deterministic_mode = true;
+  config.optimizer.use_precision_aware_optimizer = split_masters;
+  train(config, {2, 1, 2}, *gpu);
+  const auto want = tensor_files(config.checkpoint.save, 6);
+  config.checkpoint.save = scratch / "resumed";
+  config.training.exit_interval = 3;
+  train(config, {2, 1, 2}, *gpu);
+  config.training.exit_interval = 0;
+  config.checkpoint.load = config.checkpoint.save;
+  train(config, {2, 1, 2}, *gpu);
+  REQUIRE(tensor_files(config.checkpoint.save, 6) == want);
+  // The CPU goes on from there: what is on the disk knows nothing of devices.
+  config.checkpoint.save = scratch / "cpu";
+  config.training.train_iters = 7;
+  config.optimizer.lr_decay_iters = 6;
+  REQUIRE(train(config, {1, 2, 1}) == ExitCode::ok);
 }
 
 TEST_CASE("a run may split its masters, or join them, when it resumes on another grid", "[ranks]") {
