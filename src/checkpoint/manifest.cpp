@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
-#include "checkpoint/content_hash.h"
+#include "base/content_hash.h"
 #include "checkpoint/strict_json.h"
 #include "checkpoint/tensor_file.h"
 

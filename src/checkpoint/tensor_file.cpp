@@ -7,8 +7,8 @@
 #include <optional>
 #include <utility>
 
+#include "base/content_hash.h"
 #include "base/math.h"
-#include "checkpoint/content_hash.h"
 #include "checkpoint/strict_json.h"
 
 namespace swallow {

@@ -3,7 +3,7 @@
 #include <catch2/catch.hpp>
 #include <functional>
 
-#include "checkpoint/content_hash.h"
+#include "base/content_hash.h"
 
 using namespace swallow;
 

@@ -5,7 +5,7 @@
 #include <cstring>
 #include <fstream>
 
-#include "checkpoint/content_hash.h"
+#include "base/content_hash.h"
 #include "checkpoint/tiny_job.h"
 
 using namespace swallow;

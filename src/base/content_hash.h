@@ -1,4 +1,4 @@
-// XXH3-128 of what is written to and read from a checkpoint: finds damage, proves nothing about
+// XXH3-128 of what is written to and read from files: finds damage, proves nothing about
 // origin. Fast enough (some 9 GB/s a core) to be always on.
 #pragma once
 

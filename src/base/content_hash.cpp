@@ -1,4 +1,4 @@
-#include "checkpoint/content_hash.h"
+#include "base/content_hash.h"
 
 #define XXH_INLINE_ALL
 #include <fmt/format.h>
