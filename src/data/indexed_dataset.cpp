@@ -20,11 +20,8 @@ constexpr int64_t kBlock = 64;  // sequences per stored pointer: at most 63 leng
 
 IndexFile read_index(const std::string& prefix) {
   const InputFile file(prefix + ".idx");
-  const IndexFile index = parse_index(file.read_all(), file.path());
-  if (index.type == TokenType::f32 || index.type == TokenType::f64) {
-    throw DataError("{}: offset 17: elements are {}, tokens are integers", file.path(),
-                    name_of(index.type));
-  }
+  const IndexFile index = parse_index(reader_of(file), file.size(), file.path());
+  check_integers(file, index.type);
   return index;
 }
 
@@ -55,6 +52,41 @@ void read_tokens(const InputFile& file, int64_t byte, std::span<int32_t> out) {
 
 }  // namespace
 
+ByteReader reader_of(const InputFile& file) {
+  return [&file](int64_t offset, std::span<std::byte> out) { file.read(offset, out); };
+}
+
+void check_size(const InputFile& bin, TokenType type, int64_t num_tokens) {
+  if (const int64_t expected = num_tokens * size_of(type); bin.size() != expected) {
+    throw DataError("{}: {} bytes, but its index promises {} tokens of {} = {} bytes", bin.path(),
+                    bin.size(), num_tokens, name_of(type), expected);
+  }
+}
+
+void check_integers(const InputFile& idx, TokenType type) {
+  if (type == TokenType::f32 || type == TokenType::f64) {
+    throw DataError("{}: offset 17: elements are {}, tokens are integers", idx.path(),
+                    name_of(type));
+  }
+}
+
+std::string dataset_prefix(std::string_view path) {
+  return std::string(path.ends_with(".idx") ? path.substr(0, path.size() - 4) : path);
+}
+
+void commit_pair(OutputFile& bin, OutputFile& idx) {
+  bin.sync();
+  idx.sync();
+  // An older dataset of this name loses its index first, so that the new `.bin` is never paired
+  // with the old `.idx`, whatever the moment of a crash.
+  std::error_code error;
+  std::filesystem::remove(idx.path(), error);
+  if (error) throw IoError("{}: cannot be replaced: {}", idx.path(), error.message());
+  bin.commit();
+  idx.commit();
+  sync_folder_of(idx.path());
+}
+
 IndexedDataset::IndexedDataset(std::string prefix)
     : prefix_(std::move(prefix)), bin_(prefix_ + ".bin") {
   IndexFile index = read_index(prefix_);
@@ -62,10 +94,7 @@ IndexedDataset::IndexedDataset(std::string prefix)
   num_documents_ = index.num_documents;
   num_tokens_ = index.num_tokens;
   lengths_ = std::move(index.lengths);
-  if (const int64_t expected = num_tokens_ * size_of(type_); bin_.size() != expected) {
-    throw DataError("{}: {} bytes, but its index promises {} tokens of {} = {} bytes", bin_.path(),
-                    bin_.size(), num_tokens_, name_of(type_), expected);
-  }
+  check_size(bin_, type_, num_tokens_);
   int64_t begin = 0;
   block_begins_.reserve(lengths_.size() / kBlock + 1);
   for (size_t i = 0; i < lengths_.size(); ++i) {
@@ -142,16 +171,7 @@ void IndexedDatasetWriter::add_document(std::span<const int32_t> tokens) {
 
 void IndexedDatasetWriter::finish() {
   write_index(type_, lengths_, [this](std::span<const std::byte> bytes) { idx_.write(bytes); });
-  bin_.sync();
-  idx_.sync();
-  // An older dataset of this name loses its index first, so that the new `.bin` is never paired
-  // with the old `.idx`, whatever the moment of a crash.
-  std::error_code error;
-  std::filesystem::remove(idx_.path(), error);
-  if (error) throw IoError("{}: cannot be replaced: {}", idx_.path(), error.message());
-  bin_.commit();
-  idx_.commit();
-  sync_folder_of(idx_.path());
+  commit_pair(bin_, idx_);
 }
 
 }  // namespace swallow

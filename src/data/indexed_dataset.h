@@ -14,6 +14,22 @@
 
 namespace swallow {
 
+/// Reads of a file; it must outlive the function.
+[[nodiscard]] ByteReader reader_of(const InputFile& file);
+
+/// DataError unless `.bin` has exactly the size of its tokens.
+void check_size(const InputFile& bin, TokenType type, int64_t num_tokens);
+
+/// DataError when the elements are floating-point numbers.
+void check_integers(const InputFile& idx, TokenType type);
+
+/// The prefix that `path` means: a prefix, or the name of an `.idx` file.
+[[nodiscard]] std::string dataset_prefix(std::string_view path);
+
+/// Makes a finished pair durable and gives it its names, `.idx` last: a `.bin` without an index is
+/// not a dataset, so a crash never leaves one that looks whole.
+void commit_pair(OutputFile& bin, OutputFile& idx);
+
 /// Reads one pair of files. Safe to share between threads. Holds 4.125 bytes per sequence.
 class IndexedDataset {
  public:
@@ -51,8 +67,7 @@ class IndexedDataset {
   std::vector<int64_t> block_begins_;  // token at which every 64th sequence begins
 };
 
-/// Writes one pair of files. Nothing carries its final name before finish(), and then `.idx` comes
-/// last: a `.bin` without an index is not a dataset, so a crash never leaves one that looks whole.
+/// Writes one pair of files. Nothing carries its final name before finish().
 class IndexedDatasetWriter {
  public:
   /// `type`: u16 or i32 (token_type_for).
