@@ -5,6 +5,7 @@
 #include <span>
 
 #include "commands/bench.h"
+#include "commands/inspect.h"
 #include "commands/preprocess.h"
 #include "commands/train.h"
 #include "config/cli.h"
@@ -74,6 +75,7 @@ int run_command(const std::vector<std::string>& arguments, char** argv,
       break;
   }
   if (parsed.command == "preprocess") return run_preprocess(parsed.rest);
+  if (parsed.command == "inspect") return run_inspect(parsed.rest, std::cout);
   const bool bench = parsed.command == "bench";
   if (bench) prepare_bench(parsed);
   const bool parent = is_parent(parsed);

@@ -27,6 +27,7 @@ constexpr std::array kCommands{
     Command{"train", "pre-train a model (the default when flags come first)", true},
     Command{"bench", "time training steps; takes the flags of training", true, kBenchFlags},
     Command{"preprocess", "turn JSONL text into .bin/.idx token files"},
+    Command{"inspect", "show what a .bin/.idx pair holds, or verify it whole"},
 };
 
 constexpr Range kNprocRange{1, 1024};
