@@ -13,6 +13,7 @@
 #include <thread>
 
 #include "base/check.h"
+#include "data/merge.h"
 #include "data/preprocess.h"
 
 namespace swallow {
@@ -80,6 +81,20 @@ void print_summary(const PreprocessResult& result, double seconds) {
       result.bad_lines);
 }
 
+int run_merge(const MergeOptions& options) {
+  MergeResult result;
+  double seconds = 0;
+  {
+    ProgressLine line;
+    result = merge_datasets(options, [&line](const PreprocessProgress& p) { line.show(p); });
+    seconds = line.seconds();
+  }
+  fmt::print("{}.bin and .idx: {} documents, {} tokens, {} bytes from {} datasets in {:.1f} s\n",
+             options.output_prefix, result.documents, result.tokens, result.output_bytes,
+             options.inputs.size(), seconds);
+  return 0;
+}
+
 }  // namespace
 
 int run_preprocess(std::vector<std::string> args) {
@@ -87,20 +102,32 @@ int run_preprocess(std::vector<std::string> args) {
   std::string workers = std::to_string(std::max(1U, std::thread::hardware_concurrency()));
   std::string max_bad_lines = "0";
 
-  CLI::App app("JSON Lines to a Megatron dataset, <prefix>_<key>_document.bin and .idx",
-               "swallow-train preprocess");
+  CLI::App app(
+      "JSON Lines to a Megatron dataset, <prefix>_<key>_document.bin and .idx; or, with --merge,\n"
+      "several such datasets to one, <prefix>.bin and .idx",
+      "swallow-train preprocess");
   app.option_defaults()->multi_option_policy(CLI::MultiOptionPolicy::Throw);
-  app.add_option("--input", options.inputs, "JSON Lines files, read in this order")
+  app.add_option("--input", options.inputs, "JSON Lines files or, to merge, prefixes, in order")
       ->required()
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
   app.add_option("--output-prefix", options.output_prefix, "begin of the output's names")
       ->required();
-  app.add_option("--tokenizer-model", options.tokenizer_model, "SentencePiece model")->required();
-  app.add_option("--json-keys", options.json_key, "key that holds the text")->capture_default_str();
-  app.add_flag("--append-eod", options.append_eod, "end each document with </s>");
-  app.add_option("--workers", workers, "threads that tokenize")->capture_default_str();
+  bool joining = false;
+  CLI::Option* merge =
+      app.add_flag("--merge", joining, "join datasets of one token type as they are");
+  CLI::Option* tokenizer =
+      app.add_option("--tokenizer-model", options.tokenizer_model, "SentencePiece model");
+  tokenizer->excludes(merge);
+  app.add_option("--json-keys", options.json_key, "key that holds the text")
+      ->capture_default_str()
+      ->excludes(merge);
+  app.add_flag("--append-eod", options.append_eod, "end each document with </s>")->excludes(merge);
+  app.add_option("--workers", workers, "threads that tokenize")
+      ->capture_default_str()
+      ->excludes(merge);
   app.add_option("--max-bad-lines", max_bad_lines, "bad lines to skip before giving up")
-      ->capture_default_str();
+      ->capture_default_str()
+      ->excludes(merge);
 
   try {
     std::reverse(args.begin(), args.end());  // CLI11 takes a vector from its back
@@ -110,6 +137,10 @@ int run_preprocess(std::vector<std::string> args) {
     return 0;
   } catch (const CLI::ParseError& error) {
     throw ConfigError("preprocess: {}; see swallow-train preprocess --help", error.what());
+  }
+  if (joining) return run_merge({options.inputs, options.output_prefix});
+  if (tokenizer->empty()) {
+    throw ConfigError("preprocess: --tokenizer-model is required unless --merge is given");
   }
   options.workers = static_cast<int>(parse_count("--workers", workers, 1, 1024));
   options.max_bad_lines = parse_count("--max-bad-lines", max_bad_lines, 0, INT64_MAX);

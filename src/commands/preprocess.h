@@ -1,4 +1,4 @@
-// `swallow-train preprocess`: JSON Lines to a Megatron dataset.
+// `swallow-train preprocess`: JSON Lines to a Megatron dataset, or several datasets to one.
 #pragma once
 
 #include <string>

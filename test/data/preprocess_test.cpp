@@ -197,3 +197,24 @@ TEST_CASE("the preprocess command writes what the function writes", "[unit][data
                                    "2"}) == 0);
   REQUIRE(read_file(world.folder / "cli_text_document.bin") == bin);
 }
+
+TEST_CASE("merged outputs are the output of the concatenated input", "[unit][data]") {
+  World world;
+  std::string all;
+  std::vector<std::string> args = {"--merge", "--output-prefix", world.folder / "joined",
+                                   "--input"};
+  for (int part = 0; part < 3; ++part) {
+    std::string text;
+    for (int i = 0; i < 40; ++i) text += line(sentence(40 * part + i));
+    all += text;
+    world.input(text);
+    world.options.output_prefix = world.folder / ("part" + std::to_string(part));
+    args.push_back(world.run().prefix);
+  }
+  REQUIRE(swallow::run_preprocess(args) == 0);
+  world.input(all);
+  world.options.output_prefix = world.folder / "whole";
+  const PreprocessResult whole = world.run();
+  REQUIRE(read_file(world.folder / "joined.idx") == read_file(whole.prefix + ".idx"));
+  REQUIRE(read_file(world.folder / "joined.bin") == read_file(whole.prefix + ".bin"));
+}

@@ -137,6 +137,7 @@ case $case_name in
     expect_message 2 "--data-path" --preset tiny
     expect_message 3 "/nowhere" --preset tiny --data-path /nowhere/text_document
     expect_message 3 "/nowhere/text.bin" inspect /nowhere/text.idx --verify
+    expect_message 2 "--merge" preprocess --merge --append-eod --input a --output-prefix b
     expect_message 4 "--load" --preset tiny --mock-data --load "$work/empty"
     CUDA_VISIBLE_DEVICES="" expect_message 2 "cuda" --preset tiny --mock-data --backend cuda
     ;;
