@@ -91,9 +91,10 @@ void print_end(const RunConfig& config, const MetricsLog& metrics,
   if (config.checkpoint.save.empty()) return;
   std::string command = "swallow-train";
   for (size_t i = 0; i < arguments.size(); ++i) {
-    if (arguments[i] == "--load") {
-      ++i;
-    } else if (arguments[i] != "--finetune") {
+    const std::string name = arguments[i].substr(0, arguments[i].find('='));
+    if (name == "--load" || name == "--accept-change") {
+      if (name == arguments[i]) ++i;  // its value is the next word
+    } else if (name != "--finetune") {
       command += " " + arguments[i];
     }
   }
@@ -128,16 +129,17 @@ int run_train(const ParsedCommandLine& parsed, const std::vector<std::string>& a
   Job job = join_job(parsed, world);
   const RunShape& run = job.run;
 
-  Datasets datasets;
-  if (reads_data(*world, run)) datasets = open_datasets(data_options(config));
   spdlog::logger log = make_log({.rank = world->rank, .world_size = run.world_size});
+  const StartPoint start = find_start(config, *world->control, log);
+  Datasets datasets;
+  if (reads_data(*world, run)) datasets = open_datasets(data_options(config, start));
   std::unique_ptr<MetricsLog> metrics;
   if (world->rank == 0) {
     print_start(parsed, job, *world, datasets);
     metrics = make_metrics(config, run);
   }
   require_memory(config, job, *world);
-  Trainer trainer({config, run, *world, job.stream, datasets, signals, log, metrics.get()});
+  Trainer trainer({config, run, *world, job.stream, datasets, start, signals, log, metrics.get()});
   const ExitCode code = trainer.train();
   world->control->barrier();
   if (metrics != nullptr) print_end(config, *metrics, arguments);

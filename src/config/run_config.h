@@ -91,6 +91,7 @@ struct CheckpointConfig {
   int64_t save_interval = 0;  // iterations; 0: only at the end
   bool load_or_init = false;  // start from random weights when `load` holds no checkpoint yet
   bool finetune = false;      // take the weights only: iteration, optimizer and data start anew
+  std::string accept_change;  // keys, with commas, that may differ from the checkpoint's
 };
 
 struct LogConfig {

@@ -136,6 +136,9 @@ void check_data(const DataConfig& d) {
 void check_checkpoint(const CheckpointConfig& c) {
   if (c.load_or_init && c.load.empty()) throw ConfigError("--load-or-init needs --load <folder>");
   if (c.finetune && c.load.empty()) throw ConfigError("--finetune needs --load <folder>");
+  if (!c.accept_change.empty() && (c.load.empty() || c.finetune))
+    throw ConfigError("--accept-change {} needs --load <folder>, without --finetune",
+                      printable(c.accept_change));
 }
 
 void check_profile(const LogConfig& log, Backend backend) {

@@ -1,5 +1,6 @@
 #include "data/datasets.h"
 
+#include <algorithm>
 #include <charconv>
 #include <cmath>
 #include <limits>
@@ -122,6 +123,9 @@ void check(const DataOptions& options) {
     throw ConfigError("--seed {}: the shuffle takes 0 to {}", options.seed,
                       std::numeric_limits<uint32_t>::max());
   }
+  SWALLOW_CHECK(options.done_iters >= 0 && options.consumed_samples >= 0,
+                "a run resumed after {} steps and {} samples", options.done_iters,
+                options.consumed_samples);
   SWALLOW_CHECK(options.seq_length > 0 && options.global_batch_size > 0 && options.train_iters >= 0,
                 "a run of {} steps of {} samples of {} tokens", options.train_iters,
                 options.global_batch_size, options.seq_length);
@@ -148,7 +152,8 @@ void check(const DataOptions& options) {
 }  // namespace
 
 int64_t num_train_samples(const DataOptions& options) {
-  return options.train_iters * options.global_batch_size;
+  const int64_t left = std::max<int64_t>(options.train_iters - options.done_iters, 0);
+  return options.consumed_samples + left * options.global_batch_size;
 }
 
 int64_t num_valid_samples(const DataOptions& options) {

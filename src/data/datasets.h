@@ -12,7 +12,8 @@
 
 namespace swallow {
 
-/// Everything here decides the order of samples: a resumed run must give the same values.
+/// Everything here decides the order of samples: a resumed run must give the same values, except
+/// that it may move done_iters and consumed_samples on together.
 struct DataOptions {
   /// One prefix, or weight prefix weight prefix ... ; train and validation by `split`.
   std::vector<std::string> data_path;
@@ -24,7 +25,9 @@ struct DataOptions {
   int64_t seq_length = 0;
   int64_t global_batch_size = 0;
   int64_t train_iters = 0;
-  int64_t eval_interval = 0;  // 0: never
+  int64_t done_iters = 0;        // steps before this resume
+  int64_t consumed_samples = 0;  // by them; their global batch may have been another one
+  int64_t eval_interval = 0;     // 0: never
   int64_t eval_iters = 0;
   bool mock = false;  // no files; MockDataset over `vocab_size` tokens
   int64_t vocab_size = 0;
@@ -49,6 +52,8 @@ struct Datasets {
   std::vector<DatasetFact> facts;
 };
 
+/// consumed_samples + (train_iters - done_iters) global_batch_size: the same number at every resume
+/// of a run, and enough for its last step when the global batch has changed on the way.
 [[nodiscard]] int64_t num_train_samples(const DataOptions& options);
 /// (train_iters / eval_interval + 1) eval_iters global_batch_size; 0 when there is no evaluation.
 [[nodiscard]] int64_t num_valid_samples(const DataOptions& options);

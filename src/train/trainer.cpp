@@ -7,7 +7,6 @@
 
 #include "checkpoint/checkpoint.h"
 #include "config/config_json.h"
-#include "train/resume_check.h"
 
 namespace swallow {
 
@@ -33,7 +32,7 @@ std::unique_ptr<BatchLoader> make_loader(const TrainerContext& c, const SampleSo
 
 }  // namespace
 
-DataOptions data_options(const RunConfig& config) {
+DataOptions data_options(const RunConfig& config, const StartPoint& start) {
   return {.data_path = config.data.data_path,
           .train_data_path = config.data.train_data_path,
           .valid_data_path = config.data.valid_data_path,
@@ -42,6 +41,8 @@ DataOptions data_options(const RunConfig& config) {
           .seq_length = config.model.seq_length,
           .global_batch_size = config.training.global_batch_size,
           .train_iters = config.training.train_iters,
+          .done_iters = start.iteration,
+          .consumed_samples = start.consumed_samples,
           .eval_interval = config.training.eval_interval,
           .eval_iters = config.training.eval_iters,
           .mock = config.data.mock_data,
@@ -53,7 +54,7 @@ Trainer::Trainer(const TrainerContext& context)
       engine_(c_.config, c_.run, c_.stream, c_.world),
       train_data_(make_loader(c_, c_.datasets.train.get())),
       valid_data_(make_loader(c_, c_.datasets.valid.get())),
-      data_options_(data_options(c_.config)),
+      data_options_(data_options(c_.config, c_.start)),
       peak_memory_(c_.stream.device(), sizeof(int64_t)) {}
 
 ExitCode Trainer::train() {
@@ -164,41 +165,22 @@ void Trainer::save() {
         SaveMetrics{.step = iteration_, .folder = folder, .seconds = seconds_since(start)});
 }
 
-std::optional<int64_t> Trainer::find_for_all(const std::string& folder) const {
-  if (folder.empty()) return std::nullopt;
-  std::string mine;
-  if (c_.world.rank == 0)
-    if (const auto newest = find_checkpoint(folder)) mine = std::to_string(*newest);
-  const std::string answer = c_.world.control->exchange(mine).front();
-  return answer.empty() ? std::nullopt : std::optional<int64_t>(std::stoll(answer));
-}
-
 void Trainer::load_or_initialise() {
-  const CheckpointConfig& checkpoint = c_.config.checkpoint;
-  const std::optional<int64_t> newest = find_for_all(checkpoint.load);
-  if (newest) return load(*newest);
-  if (!checkpoint.load.empty() && !checkpoint.load_or_init)
-    throw CheckpointError(
-        "--load {}: no checkpoint there; expected a folder that --save has written, or "
-        "--load-or-init to start from random weights",
-        checkpoint.load);
-  engine_.initialise();
+  if (c_.start.checkpoint)
+    load(*c_.start.checkpoint);
+  else
+    engine_.initialise();
 }
 
 void Trainer::load(int64_t iteration) {
   const CheckpointConfig& checkpoint = c_.config.checkpoint;
   const LoadScope scope = checkpoint.finetune ? LoadScope::weights_only : LoadScope::everything;
-  if (!checkpoint.finetune)
-    require_same_run(c_.config, read_checkpoint_state(checkpoint.load, iteration).config_json,
-                     checkpoint.load);
-  const CheckpointState state = load_checkpoint(checkpoint.load, iteration, scope,
-                                                engine_.checkpoint_tensors(), *c_.world.control);
+  load_checkpoint(checkpoint.load, iteration, scope, engine_.checkpoint_tensors(),
+                  *c_.world.control);
   engine_.gather_params();
-  if (!checkpoint.finetune) {
-    iteration_ = state.iteration;
-    consumed_samples_ = state.consumed_train_samples;
-    if (checkpoint.load == checkpoint.save) saved_at_ = iteration_;
-  }
+  iteration_ = c_.start.iteration;
+  consumed_samples_ = c_.start.consumed_samples;
+  if (!checkpoint.finetune && checkpoint.load == checkpoint.save) saved_at_ = iteration_;
   if (c_.world.rank == 0)
     c_.log.info("loaded {} of iteration {} from {}",
                 checkpoint.finetune ? "the weights" : "everything", iteration, checkpoint.load);

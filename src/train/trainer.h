@@ -4,8 +4,6 @@
 
 #include <cstdint>
 #include <memory>
-#include <optional>
-#include <string>
 
 #include "base/check.h"
 #include "data/batch_loader.h"
@@ -13,6 +11,7 @@
 #include "launch/stop_signals.h"
 #include "telemetry/metrics_log.h"
 #include "train/engine.h"
+#include "train/start_point.h"
 
 namespace spdlog {
 class logger;
@@ -27,6 +26,7 @@ struct TrainerContext {
   const World& world;
   Stream& stream;
   const Datasets& datasets;  // sources may be absent on stages that read no tokens
+  const StartPoint& start;
   StopSignals& signals;
   spdlog::logger& log;
   MetricsLog* metrics = nullptr;  // on rank 0
@@ -43,8 +43,6 @@ class Trainer {
 
  private:
   void load_or_initialise();
-  /// The checkpoint that rank 0 sees in `folder`: all ranks must take the same one.
-  [[nodiscard]] std::optional<int64_t> find_for_all(const std::string& folder) const;
   void load(int64_t iteration);
   StepResult train_step();
   void update_peak_memory();
@@ -67,7 +65,7 @@ class Trainer {
   int64_t saved_at_ = -1;
 };
 
-/// What decides the order of samples, from the configuration.
-DataOptions data_options(const RunConfig& config);
+/// What decides the order of samples, from the configuration and where the run goes on.
+DataOptions data_options(const RunConfig& config, const StartPoint& start = {});
 
 }  // namespace swallow

@@ -56,11 +56,12 @@ ExitCode train(RunConfig config, GridShape grid, Device device = {}) {
   const RunShape run = resolve(config, grid.world_size());
   std::vector<ExitCode> codes(static_cast<size_t>(grid.world_size()));
   run_ranks(grid, device, [&](World& world) {
-    const Datasets datasets = open_datasets(data_options(config));
+    spdlog::logger log("test");
+    const StartPoint start = find_start(config, *world.control, log);
+    const Datasets datasets = open_datasets(data_options(config, start));
     Stream stream{device};
     StopSignals signals;
-    spdlog::logger log("test");
-    Trainer trainer({config, run, world, stream, datasets, signals, log});
+    Trainer trainer({config, run, world, stream, datasets, start, signals, log});
     codes[static_cast<size_t>(world.rank)] = trainer.train();
   });
   for (const ExitCode code : codes) REQUIRE(code == codes[0]);
