@@ -113,6 +113,29 @@ TEST_CASE("files given for a split are used whole", "[unit][data]") {
   for (int64_t i = 0; i < 24; ++i) REQUIRE(sample(*datasets.valid, i) == sample(valid, i));
 }
 
+TEST_CASE("a resume gives the run's samples again, and enough for a smaller batch",
+          "[unit][data][resume]") {
+  const TemporaryFolder folder;
+  swallow::test::write_dataset(folder / "a", swallow::test::uneven_lengths(700));
+  swallow::test::write_dataset(folder / "b", swallow::test::uneven_lengths(900));
+  DataOptions options = some_options();
+  options.data_path = {"0.25", folder / "a", "0.75", folder / "b"};
+  const Datasets run = open_datasets(options);
+  for (const auto& fact : run.facts) REQUIRE(fact.epochs == 1);
+  // After 20 of 25 steps.
+  options.done_iters = 20;
+  options.consumed_samples = 80;
+  const Datasets resumed = open_datasets(options);
+  REQUIRE(resumed.train->size() == run.train->size());
+  for (int64_t i = 80; i < 100; ++i) REQUIRE(sample(*resumed.train, i) == sample(*run.train, i));
+  // Within an epoch the order does not depend on the batch, so that what is next was not seen.
+  options.global_batch_size = 2;
+  const Datasets smaller = open_datasets(options);
+  REQUIRE(smaller.train->size() >= 90);
+  REQUIRE(smaller.train->size() < 100);
+  for (int64_t i = 0; i < 90; ++i) REQUIRE(sample(*smaller.train, i) == sample(*run.train, i));
+}
+
 TEST_CASE("mock data need no files and tell the splits apart", "[unit][data]") {
   DataOptions options = some_options();
   options.mock = true;
