@@ -18,21 +18,6 @@ class ReadingOnly final : public ParamObserver {
   ParamObserver& observer_;
 };
 
-/// A literal: name_of() has no terminator.
-const char* trace_name(Step::Kind kind) {
-  switch (kind) {
-    case Step::Kind::forward:
-      return "forward";
-    case Step::Kind::backward:
-      return "backward";
-    case Step::Kind::evaluate:
-      return "evaluate";
-    case Step::Kind::exchange:
-      return "exchange";
-  }
-  return "?";
-}
-
 HostBuffer staging_for(const Tensor& tensor) {
   return tensor ? HostBuffer(tensor.device, tensor.bytes()) : HostBuffer();
 }
@@ -66,7 +51,7 @@ void PipelineExecutor::run(const Schedule& schedule, const LoadMicrobatch& load,
                 schedule.num_slots, stage_.num_slots());
   ReadingOnly reading(observer);
   for (const Step& step : schedule.steps) {
-    const TraceRange range(trace_name(step.kind));
+    const TraceRange range(name_of(step.kind));
     const bool last = step.microbatch == schedule.num_microbatches - 1;
     switch (step.kind) {
       case Step::Kind::forward:

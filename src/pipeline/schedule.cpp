@@ -102,7 +102,7 @@ Schedule forward_only(int stage, int num_stages, int64_t num_microbatches) {
   return b.finish();
 }
 
-std::string_view name_of(Step::Kind kind) {
+const char* name_of(Step::Kind kind) {
   switch (kind) {
     case Step::Kind::forward:
       return "forward";

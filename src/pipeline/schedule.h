@@ -4,7 +4,6 @@
 #pragma once
 
 #include <cstdint>
-#include <string_view>
 #include <vector>
 
 namespace swallow {
@@ -49,6 +48,6 @@ Schedule gpipe(int stage, int num_stages, int64_t num_microbatches);
 /// Forwards only, for validation. One in flight.
 Schedule forward_only(int stage, int num_stages, int64_t num_microbatches);
 
-[[nodiscard]] std::string_view name_of(Step::Kind kind);
+[[nodiscard]] const char* name_of(Step::Kind kind);
 
 }  // namespace swallow
