@@ -86,6 +86,20 @@ struct Reference {
   }
 };
 
+constexpr int64_t kShardedCount = 3 * 4096 + 5;
+
+/// The op on all its elements, as three shards: some end within a pack of a GPU, one starts in one.
+void run_in_shards(Stream& stream, const AdamW& op) {
+  for (const auto& [begin, end, offset] :
+       {std::array<int64_t, 3>{0, 777, 0}, {777, 1001, 1}, {1001, kShardedCount, 0}}) {
+    AdamW shard = op;
+    for (Tensor* tensor :
+         {&shard.grad, &shard.master, &shard.exp_avg, &shard.exp_avg_sq, &shard.param})
+      *tensor = tensor->rows(begin, end);
+    run_on(stream, shard, offset);
+  }
+}
+
 }  // namespace
 
 TEST_CASE("AdamW follows a plain loop for ten steps", "[unit][device][adamw]") {
@@ -131,23 +145,13 @@ TEST_CASE("AdamW has the same bits on all devices, threads and shards", "[unit][
   const auto dtype = GENERATE(DType::f32, DType::bf16, DType::f64);
   if (!computes(device, dtype)) return;
   INFO(to_string(device) << " " << name_of(dtype));
-  constexpr int64_t kCount = 3 * 4096 + 5;
-  const Case one(dtype, kCount);
-  const Case many(dtype, kCount);
+  const Case one(dtype, kShardedCount);
+  const Case many(dtype, kShardedCount);
   Stream single(Device{}, 1);
   Stream other(device, 3);
   for (int64_t t = 1; t <= 2; ++t) {
     launch(single, one.op(t));
-    const AdamW op = many.op(t);
-    // Shards that end within a pack of a GPU, and one that starts within a pack.
-    for (const auto& [begin, end, offset] :
-         {std::array<int64_t, 3>{0, 777, 0}, {777, 1001, 1}, {1001, kCount, 0}}) {
-      AdamW shard = op;
-      for (Tensor* tensor :
-           {&shard.grad, &shard.master, &shard.exp_avg, &shard.exp_avg_sq, &shard.param})
-        *tensor = tensor->rows(begin, end);
-      run_on(other, shard, offset);
-    }
+    run_in_shards(other, many.op(t));
   }
   REQUIRE(same_bits(one.master.tensor, many.master.tensor));
   REQUIRE(same_bits(one.exp_avg.tensor, many.exp_avg.tensor));
@@ -181,22 +185,13 @@ TEST_CASE("AdamW on a split master keeps the bits of a whole one", "[unit][devic
 TEST_CASE("AdamW on a split master has the same bits on all shards", "[unit][device][adamw]") {
   const auto device = GENERATE(from_range(devices()));
   INFO(to_string(device));
-  constexpr int64_t kCount = 3 * 4096 + 5;
-  const SplitCase one(kCount);
-  const SplitCase many(kCount);
+  const SplitCase one(kShardedCount);
+  const SplitCase many(kShardedCount);
   Stream single(Device{}, 1);
   Stream other(device, 3);
   for (int64_t t = 1; t <= 2; ++t) {
     launch(single, one.op(t));
-    const AdamW op = many.op(t);
-    for (const auto& [begin, end, offset] :
-         {std::array<int64_t, 3>{0, 777, 0}, {777, 1001, 1}, {1001, kCount, 0}}) {
-      AdamW shard = op;
-      for (Tensor* tensor :
-           {&shard.grad, &shard.master, &shard.exp_avg, &shard.exp_avg_sq, &shard.param})
-        *tensor = tensor->rows(begin, end);
-      run_on(other, shard, offset);
-    }
+    run_in_shards(other, many.op(t));
   }
   REQUIRE(same_bits(one.low.tensor, many.low.tensor));
   REQUIRE(same_bits(one.param.tensor, many.param.tensor));

@@ -1,5 +1,8 @@
 #include "support/tiny_model.h"
 
+#include <algorithm>
+#include <catch2/catch.hpp>
+#include <cmath>
 #include <mutex>
 #include <stdexcept>
 
@@ -112,6 +115,45 @@ TinyRun run_tiny(RunConfig config, GridShape grid, int num_steps, Device device)
     for (size_t i = 0; i < rank.size(); ++i) require_same(steps[0][i], rank[i]);
   result.steps = steps[0];
   return result;
+}
+
+void require_same_bits(const TinyRun& got, const TinyRun& want) {
+  REQUIRE(got.steps.size() == want.steps.size());
+  for (size_t i = 0; i < got.steps.size(); ++i) {
+    INFO("step " << i);
+    REQUIRE(got.steps[i].loss == want.steps[i].loss);
+    REQUIRE(got.steps[i].grad_norm == want.steps[i].grad_norm);
+  }
+  REQUIRE(got.valid_loss == want.valid_loss);
+  REQUIRE(got.params == want.params);
+}
+
+void require_close_losses(const TinyRun& got, const TinyRun& want, double bound) {
+  REQUIRE(got.steps.size() == want.steps.size());
+  for (size_t i = 0; i < got.steps.size(); ++i) {
+    INFO("step " << i << ": loss " << got.steps[i].loss << " and " << want.steps[i].loss);
+    REQUIRE(std::abs(got.steps[i].loss - want.steps[i].loss) < bound);
+    REQUIRE(got.steps[i].grad_norm == Approx(want.steps[i].grad_norm).epsilon(10 * bound));
+  }
+  REQUIRE(std::abs(got.valid_loss - want.valid_loss) < bound);
+}
+
+double worst_difference(const CanonicalTensors& got, const CanonicalTensors& want) {
+  double worst = 0;
+  REQUIRE(got.size() == want.size());
+  for (const auto& [name, values] : want) {
+    INFO(name);
+    const auto& mine = got.at(name);
+    REQUIRE(mine.size() == values.size());
+    double error = 0;
+    double norm = 0;
+    for (size_t i = 0; i < values.size(); ++i) {
+      error += (mine[i] - values[i]) * (mine[i] - values[i]);
+      norm += values[i] * values[i];
+    }
+    worst = std::max(worst, std::sqrt(error / norm));
+  }
+  return worst;
 }
 
 }  // namespace swallow

@@ -36,4 +36,17 @@ TinyRun run_tiny(RunConfig config, GridShape grid, int num_steps, Device device 
 void collect_canonical(const ParamLayout& layout, const Tensor& flat, Stream& stream,
                        CanonicalTensors& whole);
 
+/// Fails unless losses, norms and final parameters are equal to the last bit.
+void require_same_bits(const TinyRun& got, const TinyRun& want);
+
+/// fp32 sums over 64 to 256 terms in another order differ by some 1e-7 relative. Adam divides by
+/// the gradient's own size, which turns a relative difference of a tiny gradient into one of the
+/// step: after a few steps of lr 1e-2 losses differ by up to some 1e-6. The bound leaves a factor
+/// of ten.
+void require_close_losses(const TinyRun& got, const TinyRun& want, double bound);
+
+/// Largest over the tensors, which must have the same names and sizes, of |got - want| / |want|,
+/// Euclidean.
+double worst_difference(const CanonicalTensors& got, const CanonicalTensors& want);
+
 }  // namespace swallow

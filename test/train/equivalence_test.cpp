@@ -12,31 +12,6 @@ namespace {
 
 constexpr int kSteps = 4;
 
-void require_same_bits(const TinyRun& got, const TinyRun& want) {
-  REQUIRE(got.steps.size() == want.steps.size());
-  for (size_t i = 0; i < got.steps.size(); ++i) {
-    INFO("step " << i);
-    REQUIRE(got.steps[i].loss == want.steps[i].loss);
-    REQUIRE(got.steps[i].grad_norm == want.steps[i].grad_norm);
-  }
-  REQUIRE(got.valid_loss == want.valid_loss);
-  REQUIRE(got.params == want.params);
-}
-
-/// fp32 sums over 64 to 256 terms in another order differ by some 1e-7 relative. Adam divides by
-/// the gradient's own size, which turns a relative difference of a tiny gradient into one of the
-/// step: after a few steps of lr 1e-2 losses differ by up to some 1e-6. The bound leaves a factor
-/// of ten.
-void require_close_losses(const TinyRun& got, const TinyRun& want, double bound) {
-  REQUIRE(got.steps.size() == want.steps.size());
-  for (size_t i = 0; i < got.steps.size(); ++i) {
-    INFO("step " << i << ": loss " << got.steps[i].loss << " and " << want.steps[i].loss);
-    REQUIRE(std::abs(got.steps[i].loss - want.steps[i].loss) < bound);
-    REQUIRE(got.steps[i].grad_norm == Approx(want.steps[i].grad_norm).epsilon(10 * bound));
-  }
-  REQUIRE(std::abs(got.valid_loss - want.valid_loss) < bound);
-}
-
 std::string name_of(GridShape grid) {
   return fmt::format("dp {} tp {} pp {}", grid.dp, grid.tp, grid.pp);
 }

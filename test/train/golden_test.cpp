@@ -78,25 +78,6 @@ GoldenRun run_golden(const test::Golden& g, ParamsDtype dtype, int tp, int pp, D
   return result;
 }
 
-/// Largest over the parameters of |got - want| / |want|, Euclidean.
-double worst_gradient_error(const CanonicalTensors& got, const test::NamedTensors& want) {
-  double worst = 0;
-  REQUIRE(got.size() == want.size());
-  for (const auto& [name, values] : want) {
-    INFO(name);
-    const auto& mine = got.at(name);
-    REQUIRE(mine.size() == values.size());
-    double error = 0;
-    double norm = 0;
-    for (size_t i = 0; i < values.size(); ++i) {
-      error += (mine[i] - values[i]) * (mine[i] - values[i]);
-      norm += values[i] * values[i];
-    }
-    worst = std::max(worst, std::sqrt(error / norm));
-  }
-  return worst;
-}
-
 }  // namespace
 
 TEST_CASE("f64 agrees with PyTorch in gradients, ten losses, norms and rates", "[ranks]") {
@@ -104,7 +85,7 @@ TEST_CASE("f64 agrees with PyTorch in gradients, ten losses, norms and rates", "
   for (const auto& [tp, pp] : {std::pair{1, 1}, {2, 1}, {2, 2}}) {
     const GoldenRun run = run_golden(g, ParamsDtype::fp64, tp, pp);
     // Both sides compute in f64, with RoPE tables rounded to f32 here: angles differ by 1e-8.
-    REQUIRE(worst_gradient_error(run.gradients, g.gradients) < 1e-6);
+    REQUIRE(worst_difference(run.gradients, g.gradients) < 1e-6);
     for (size_t i = 0; i < g.losses.size(); ++i) {
       INFO("tp " << tp << " pp " << pp << " step " << i);
       REQUIRE(run.steps[i].loss == Approx(g.losses[i]).epsilon(1e-8));
@@ -120,7 +101,7 @@ TEST_CASE("fp32 agrees with PyTorch within fp32 rounding", "[ranks][device]") {
   INFO(to_string(device));
   const GoldenRun run = run_golden(g, ParamsDtype::fp32, 1, 1, device);
   // PyTorch's own fp32 gradients differ from its f64 ones by up to 9e-7 relative.
-  REQUIRE(worst_gradient_error(run.gradients, g.gradients) < 1e-5);
+  REQUIRE(worst_difference(run.gradients, g.gradients) < 1e-5);
   for (size_t i = 0; i < g.losses.size(); ++i)
     REQUIRE(run.steps[i].loss == Approx(g.losses_f32[i]).epsilon(1e-6));
 }
@@ -131,7 +112,7 @@ TEST_CASE("bf16 follows PyTorch's f64 losses within bf16 rounding", "[ranks][dev
   INFO(to_string(device));
   const GoldenRun run = run_golden(g, ParamsDtype::bf16, 1, 1, device);
   // PyTorch's bf16 autocast gradients differ by 1.7e-2 at worst; here weights are bf16 as well.
-  REQUIRE(worst_gradient_error(run.gradients, g.gradients) < 4e-2);
+  REQUIRE(worst_difference(run.gradients, g.gradients) < 4e-2);
   for (size_t i = 0; i < g.losses.size(); ++i)
     REQUIRE(run.steps[i].loss == Approx(g.losses[i]).epsilon(1e-3));
 }

@@ -2,7 +2,6 @@
 #include "train/trainer.h"
 
 #include <spdlog/logger.h>
-#include <unistd.h>
 
 #include <catch2/catch.hpp>
 #include <cmath>
@@ -14,28 +13,13 @@
 
 #include "support/ranks.h"
 #include "support/run_on.h"
+#include "support/scratch_folder.h"
 #include "support/tiny_model.h"
 
 using namespace swallow;
 namespace fs = std::filesystem;
 
 namespace {
-
-/// A folder that is empty now and gone afterwards.
-class Scratch {
- public:
-  Scratch() : path_(fs::temp_directory_path() / fmt::format("swallow-trainer-{}", ::getpid())) {
-    fs::remove_all(path_);
-    fs::create_directories(path_);
-  }
-  Scratch(const Scratch&) = delete;
-  Scratch& operator=(const Scratch&) = delete;
-  ~Scratch() { fs::remove_all(path_); }
-  [[nodiscard]] std::string operator/(const std::string& name) const { return path_ / name; }
-
- private:
-  fs::path path_;
-};
 
 RunConfig run_config(const std::string& save) {
   RunConfig config = tiny_config();
@@ -86,7 +70,7 @@ std::map<std::string, std::string> tensor_files(const std::string& folder, int64
 
 TEST_CASE("stopping after any step and resuming changes no bit", "[ranks]") {
   for (const GridShape grid : {GridShape{1, 1, 1}, GridShape{2, 2, 2}}) {
-    const Scratch scratch;
+    const test::ScratchFolder scratch;
     REQUIRE(train(run_config(scratch / "straight"), grid) == ExitCode::ok);
     const auto want = tensor_files(scratch / "straight", 6);
     REQUIRE(want.size() == static_cast<size_t>(grid.world_size()));
@@ -108,7 +92,7 @@ TEST_CASE("stopping after any step and resuming changes no bit", "[ranks]") {
 TEST_CASE("bf16 runs resume bit for bit too", "[ranks]") {
   const bool split_masters = GENERATE(false, true);
   INFO("precision-aware optimizer " << split_masters);
-  const Scratch scratch;
+  const test::ScratchFolder scratch;
   RunConfig config = run_config(scratch / "straight");
   config.training.params_dtype = ParamsDtype::bf16;
   config.optimizer.use_precision_aware_optimizer = split_masters;
@@ -128,7 +112,7 @@ TEST_CASE("a run on a GPU resumes bit for bit, there and on another grid", "[cud
   if (!gpu) return;
   const bool split_masters = GENERATE(false, true);
   INFO("precision-aware optimizer " << split_masters);
-  const Scratch scratch;
+  const test::ScratchFolder scratch;
   RunConfig config = run_config(scratch / "straight");
   config.training.params_dtype = split_masters ? ParamsDtype::bf16 : ParamsDtype::fp32;
   config.training.deterministic_mode = true;
@@ -151,7 +135,7 @@ TEST_CASE("a run on a GPU resumes bit for bit, there and on another grid", "[cud
 
 TEST_CASE("a run may split its masters, or join them, when it resumes on another grid", "[ranks]") {
   const bool split_first = GENERATE(false, true);
-  const Scratch scratch;
+  const test::ScratchFolder scratch;
   RunConfig config = run_config(scratch / "run");
   config.training.params_dtype = ParamsDtype::bf16;
   config.optimizer.use_precision_aware_optimizer = split_first;
@@ -165,7 +149,7 @@ TEST_CASE("a run may split its masters, or join them, when it resumes on another
 }
 
 TEST_CASE("a run does not continue a checkpoint of another run", "[ranks]") {
-  const Scratch scratch;
+  const test::ScratchFolder scratch;
   RunConfig config = run_config(scratch / "run");
   config.training.train_iters = 1;
   train(config, {1, 1, 1});
@@ -187,7 +171,7 @@ TEST_CASE("a run does not continue a checkpoint of another run", "[ranks]") {
 }
 
 TEST_CASE("finetune takes the weights and starts counting anew", "[ranks]") {
-  const Scratch scratch;
+  const test::ScratchFolder scratch;
   RunConfig config = run_config(scratch / "first");
   train(config, {1, 1, 1});
   config.checkpoint.load = config.checkpoint.save;
