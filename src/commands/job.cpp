@@ -11,6 +11,7 @@
 #include "config/help.h"
 #include "device/devices.h"
 #include "kernels/gemm.h"
+#include "launch/job_secret.h"
 #include "launch/rendezvous.h"
 
 namespace swallow {
@@ -59,7 +60,14 @@ Job join_job(const ParsedCommandLine& parsed, std::unique_ptr<World>& world) {
   const RunShape run = resolve(config, environment.world_size);
 
   const std::string digest = fmt::format("{:016x}", stream_of(config_json(config)));
-  Meeting meeting = meet(environment, {.build_id = version_text(), .config_digest = digest});
+  JobSecret secret;
+  if (environment.world_size > 1) secret = find_job_secret(process_environment());
+  if (environment.rank == 0 && !secret.notice.empty()) std::cerr << secret.notice << std::endl;
+  Meeting meeting = meet(
+      environment,
+      {.build_id = version_text(), .config_digest = digest, .secret = std::move(secret.bytes)});
+  if (environment.rank == 0 && !meeting.turned_away.empty())
+    std::cerr << "while the ranks came together, " << meeting.turned_away << std::endl;
   const ProcessGrid grid({.dp = run.dp, .tp = run.tp, .pp = run.pp});
   const int rank = environment.rank;
   const int local_rank = meeting.hosts.local_rank(rank);

@@ -17,6 +17,7 @@
 
 #include "base/check.h"
 #include "launch/child_process.h"
+#include "launch/job_secret.h"
 #include "launch/socket.h"
 
 namespace swallow {
@@ -94,6 +95,7 @@ class Launcher {
     command.argv.push_back(nullptr);
     const std::vector<std::string> common = inherited_environment();
     const auto now = std::chrono::system_clock::now().time_since_epoch().count();
+    const std::string secret = new_job_secret();
     try {
       for (int rank = 0; rank < nproc; ++rank) {
         command.environment = common;
@@ -106,6 +108,7 @@ class Launcher {
         set("LOCAL_SIZE", nproc);
         set("RENDEZVOUS", fmt::format("127.0.0.1:{}", local_port(listener)));
         set("KEY", fmt::format("nproc-{}-{}", getpid(), now));
+        set("SECRET", secret);
         command.inherited_fd = rank == 0 ? listener.fd() : -1;
         if (rank == 0) set("LISTEN_FD", listener.fd());
         children_.push_back(start_child(command, nproc > 1 ? fmt::format("[{}] ", rank) : "",

@@ -16,14 +16,15 @@ namespace swallow {
 constexpr uint32_t kMostMessageBytes = 16U << 20;
 
 enum class MessageType : uint16_t {
-  greeting = 1,  ///< rank -> server: who I am
-  accepted,      ///< server -> rank: you are one of us, wait for the others
-  other_job,     ///< server -> rank: this port belongs to another run
-  table,         ///< server -> rank: host name and boot id of every rank
-  blob,          ///< rank -> server: my part of an exchange
-  sizes,         ///< server -> rank: bytes of each rank's blob (u32), and then all blobs unframed
-  abort,         ///< both ways: an exit code and the reason
-  goodbye,       ///< rank -> server: I leave because I am done
+  challenge = 1,  ///< server -> rank: which run this is, and prove that you belong to it
+  greeting,       ///< rank -> server: the proof, and who I am
+  accepted,       ///< server -> rank: my proof; wait for the others
+  refused,        ///< server -> rank: you do not know the secret
+  table,          ///< server -> rank: host name and boot id of every rank, and who was turned away
+  blob,           ///< rank -> server: my part of an exchange
+  sizes,          ///< server -> rank: bytes of each rank's blob (u32), and then all blobs unframed
+  abort,          ///< both ways: an exit code and the reason
+  goodbye,        ///< rank -> server: I leave because I am done
 };
 
 /// As on the wire. All hosts of a job run the same program on the same kind of processor.

@@ -15,7 +15,9 @@
 
 #include "base/check.h"
 #include "launch/greeting.h"
+#include "launch/handshake.h"
 #include "launch/message.h"
+#include "launch/proof.h"
 
 namespace swallow {
 namespace {
@@ -107,19 +109,23 @@ class SocketControlPlane final : public ControlPlane {
     throw_if_failed();
   }
 
+  struct Table {
+    HostMap hosts;
+    std::string turned_away;
+  };
   /// Waits for the end of the meeting; throws what rank 0 says went wrong.
-  HostMap receive_table() {
+  Table receive_table() {
     const Message message = receive_message(socket_, deadline_after(timeouts_.meet + 30s));
     if (message.type == MessageType::abort) throw_failure(message.payload);
     const auto texts = decode_texts(message.payload);
-    if (message.type != MessageType::table || !texts ||
-        texts->size() != 2 * static_cast<size_t>(size_))
+    const size_t num_hosts = 2 * static_cast<size_t>(size_);
+    if (message.type != MessageType::table || !texts || texts->size() != num_hosts + 1)
       throw CommError("rank 0 sent a message out of order");
     std::vector<HostIdentity> hosts;
-    for (size_t i = 0; i < texts->size(); i += 2)
+    for (size_t i = 0; i < num_hosts; i += 2)
       hosts.push_back({.name = (*texts)[i], .boot_id = (*texts)[i + 1]});
     socket_.set_peer(fmt::format("rank 0 on {}", hosts[0].name));
-    return HostMap::from(hosts);
+    return {.hosts = HostMap::from(hosts), .turned_away = texts->back()};
   }
 
  private:
@@ -201,29 +207,42 @@ Socket open_listener(const LaunchEnvironment& environment) {
                     first, last_port(first));
 }
 
-enum class Answer : uint8_t { accepted, nobody };
+/// Who listens at a port: our rank 0, one of our run that does not take our proof, another.
+enum class Answer : uint8_t { accepted, refused, nobody };
 
 /// Greets whoever listens at one port; `why` says what was wrong when that is not our rank 0.
-Answer greet(const Socket& socket, const std::string& greeting, std::string& why) {
+Answer greet(const Socket& socket, const Greeting& greeting, const std::string& secret,
+             std::string& why) {
   constexpr auto kAnswerTime = 30s;  // a busy machine may take a while, a foreign service for ever
-  Message message;
   try {
-    send_all(socket, greeting.data(), greeting.size(), deadline_after(kAnswerTime));
+    Message message = receive_message(socket, deadline_after(kAnswerTime));
+    const auto challenge = Challenge::decode(message.payload);
+    if (message.type != MessageType::challenge || !challenge)
+      throw CommError("{} sent a message out of order", socket.peer());
+    if (!challenge->is_of_run(greeting.run_id))
+      throw CommError("{} belongs to another run", socket.peer());
+    const std::string nonce = random_bytes(kNonceBytes);
+    const std::string hello = encode_message(
+        MessageType::greeting, sign_greeting(secret, *challenge, nonce, greeting.encode()));
+    send_all(socket, hello.data(), hello.size(), deadline_after(kAnswerTime));
     message = receive_message(socket, deadline_after(kAnswerTime));
+    if (message.type == MessageType::accepted &&
+        check_welcome(secret, *challenge, nonce, message.payload))
+      return Answer::accepted;
+    why = fmt::format("{} is of this run, but its secret is another", socket.peer());
+    return Answer::refused;
   } catch (const CommError& error) {
     why = error.what();
     return Answer::nobody;
   }
-  if (message.type == MessageType::accepted) return Answer::accepted;
-  why = fmt::format("{} belongs to run \"{}\"", socket.peer(), message.payload);
-  return Answer::nobody;
 }
 
 /// Knocks at every candidate address and port in turn until rank 0 answers.
 Socket find_rank_zero(const LaunchEnvironment& environment, const Greeting& greeting,
-                      const RendezvousTimeouts& timeouts) {
+                      const std::string& secret, const RendezvousTimeouts& timeouts) {
   const Deadline deadline = deadline_after(timeouts.meet);
-  const std::string hello = encode_message(MessageType::greeting, greeting.encode());
+  std::optional<Deadline> refused_until;
+  std::string refusal;
   std::vector<std::string> hosts = environment.other_hosts;
   hosts.insert(hosts.begin(), environment.rendezvous_host);
   const int first = environment.rendezvous_port;
@@ -233,16 +252,28 @@ Socket find_rank_zero(const LaunchEnvironment& environment, const Greeting& gree
       for (int port = first; port <= last_port(first); ++port) {
         const Deadline give_up = std::min(deadline, deadline_after(2s));
         if (auto socket = try_connect_tcp(host, port, give_up, why)) {
-          if (greet(*socket, hello, why) == Answer::accepted) {
+          const Answer answer = greet(*socket, greeting, secret, why);
+          if (answer == Answer::accepted) {
             socket->set_peer(fmt::format("rank 0 at {}:{}", host, port));
             return std::move(*socket);
+          }
+          // A run of the same name may be in the way of ours, but hardly for long.
+          if (answer == Answer::refused) {
+            refusal = why;
+            if (!refused_until) refused_until = deadline_after(timeouts.refused);
           }
         } else if (std::chrono::steady_clock::now() >= give_up) {
           break;  // packets vanish there: the other ports of this host would be as silent
         }
       }
     }
-    if (std::chrono::steady_clock::now() + pause >= deadline)
+    const Deadline next = std::chrono::steady_clock::now() + pause;
+    if (refused_until && next >= *refused_until)
+      throw ConfigError(
+          "rank {} on {}: {}; expected the same SWALLOW_SECRET on all ranks, or a home folder that "
+          "they share",
+          environment.rank, greeting.host.name, refusal);
+    if (next >= deadline)
       throw CommError("rank {} on {} did not find rank 0 at {} ports {} to {} within {} s: {}",
                       environment.rank, greeting.host.name, fmt::join(hosts, ", "), first,
                       last_port(first), std::chrono::duration<double>(timeouts.meet).count(), why);
@@ -273,16 +304,19 @@ Meeting meet(const LaunchEnvironment& environment, const RendezvousOptions& opti
     Socket listener = open_listener(environment);
     auto [client, served] = socket_pair();
     socket = std::move(client);
-    server = std::make_unique<RendezvousServer>(std::move(listener), std::move(served),
-                                                std::move(greeting), options.timeouts);
+    server =
+        std::make_unique<RendezvousServer>(std::move(listener), std::move(served),
+                                           std::move(greeting), options.secret, options.timeouts);
   } else {
-    socket = find_rank_zero(environment, greeting, options.timeouts);
+    socket = find_rank_zero(environment, greeting, options.secret, options.timeouts);
     set_keepalive(socket);
   }
   auto control = std::make_unique<SocketControlPlane>(std::move(socket), std::move(server),
                                                       environment, options.timeouts);
-  HostMap hosts = control->receive_table();
-  return {.control = std::move(control), .hosts = std::move(hosts)};
+  SocketControlPlane::Table table = control->receive_table();
+  return {.control = std::move(control),
+          .hosts = std::move(table.hosts),
+          .turned_away = std::move(table.turned_away)};
 }
 
 }  // namespace swallow

@@ -16,6 +16,7 @@ namespace swallow {
 struct RendezvousOptions {
   std::string build_id;       // must be the same on all ranks
   std::string config_digest;  // must be the same on all ranks
+  std::string secret;         // by which ranks know each other (job_secret.h); may be empty
   RendezvousTimeouts timeouts;
   HostIdentity host = this_host();
 };
@@ -23,12 +24,14 @@ struct RendezvousOptions {
 struct Meeting {
   std::unique_ptr<ControlPlane> control;
   HostMap hosts;
+  std::string turned_away;  // connections of others while the ranks came together, for the log
 };
 
 /// Returns on every rank once all have come; a single process meets nobody and opens no socket.
 /// Throws ConfigError when no address of rank 0 is known, its ports are taken, or ranks disagree on
-/// the world size, the build or the configuration, and CommError naming the ranks that did not come
-/// in time. The errors are the same on all ranks that reached rank 0.
+/// the world size, the build, the configuration or the secret, and CommError naming the ranks that
+/// did not come in time. The errors are the same on all ranks that reached rank 0. Who cannot prove
+/// that it knows the secret is turned away before anything else that it says is looked at.
 ///
 /// A rank that dies, or whose control plane is destroyed by an exception, aborts the job: check(),
 /// exchange() and wake_fd() of all others report it with its number and host. Destroying the

@@ -16,6 +16,9 @@ namespace {
 constexpr std::chrono::seconds kGreetingTime{10};
 constexpr std::chrono::seconds kFailureGrace{2};  // for the reason to reach everybody
 constexpr size_t kMostGreetingBytes = 1 << 16;
+constexpr size_t kMostWaiting = 64;  // strangers at a time, beside twice the ranks that may come
+constexpr size_t kNamedStrangers = 4;
+constexpr int kAcceptsAtATime = 16;  // then those that are in get their turn
 
 double seconds(std::chrono::milliseconds time) {
   return std::chrono::duration<double>(time).count();
@@ -29,9 +32,10 @@ std::string RendezvousServer::Peer::name(const std::vector<Greeting>& greetings)
 }
 
 RendezvousServer::RendezvousServer(Socket listener, Socket own, Greeting greeting,
-                                   RendezvousTimeouts timeouts)
+                                   std::string secret, RendezvousTimeouts timeouts)
     : listener_(std::move(listener)),
       run_id_(greeting.run_id),
+      secret_(std::move(secret)),
       world_size_(static_cast<size_t>(greeting.world_size)),
       timeouts_(timeouts),
       port_(local_port(listener_)),
@@ -89,7 +93,7 @@ void RendezvousServer::poll_once() {
   for (size_t i = 0; i < peers_.size(); ++i)
     if ((entries[i].revents & (POLLIN | POLLHUP | POLLERR)) != 0) receive(peers_[i]);
   // Not if the last greeting has just closed it.
-  if (entries.back().revents != 0 && listener_.valid()) accept_all();
+  if (entries.back().revents != 0 && listener_.valid()) accept_some();
   check_deadlines();
   for (Peer& peer : peers_) send_pending(peer);
   std::erase_if(peers_, [](const Peer& peer) { return peer.dropped; });
@@ -106,11 +110,11 @@ Deadline RendezvousServer::next_deadline() const {
 void RendezvousServer::check_deadlines() {
   const Deadline now = std::chrono::steady_clock::now();
   if (!met_ && failure_.empty() && now >= meet_by_)
-    fail(
-        ExitCode::peer_lost,
-        fmt::format("of {} ranks these did not come to the rendezvous on port {} within {} s: {}{}",
-                    world_size_, port_, seconds(timeouts_.meet),
-                    format_ranks(ranks_without(present_)), stranger_));
+    fail(ExitCode::peer_lost,
+         fmt::format(
+             "of {} ranks these did not come to the rendezvous on port {} within {} s: {}{}",
+             world_size_, port_, seconds(timeouts_.meet), format_ranks(ranks_without(present_)),
+             num_strangers_ > 0 ? "; " + turned_away() : ""));
   if (failure_.empty() && now >= exchange_by_)
     fail(ExitCode::peer_lost,
          fmt::format("these ranks did not come to an exchange within {} s: {}",
@@ -123,7 +127,7 @@ void RendezvousServer::check_deadlines() {
     leave_by_ = now + kFailureGrace;
   }
   for (Peer& peer : peers_)
-    if (!peer.accepted && now >= peer.greet_by) peer.dropped = true;
+    if (!peer.accepted && now >= peer.greet_by) turn_away(peer, "it did not greet in time");
 }
 
 std::vector<int> RendezvousServer::ranks_without(const std::vector<char>& present) const {
@@ -133,16 +137,49 @@ std::vector<int> RendezvousServer::ranks_without(const std::vector<char>& presen
   return ranks;
 }
 
-void RendezvousServer::accept_all() {
+void RendezvousServer::accept_some() {
   try {
-    while (auto socket = try_accept(listener_)) {
+    for (int i = 0; i < kAcceptsAtATime; ++i) {
+      auto socket = try_accept(listener_);
+      if (!socket) return;
       set_keepalive(*socket);
-      peers_.push_back({.socket = std::move(*socket), .greet_by = deadline_after(kGreetingTime)});
+      make_room();
+      peers_.push_back({.socket = std::move(*socket),
+                        .greet_by = deadline_after(kGreetingTime),
+                        .challenge = Challenge::of_run(run_id_)});
+      Peer& peer = peers_.back();
+      peer.out = encode_message(MessageType::challenge, peer.challenge.encode());
     }
   } catch (const Error& error) {
     listener_.close();
     fail(error.code(), fmt::format("rank 0: {}", error.what()));
   }
+}
+
+/// Whoever opens many connections and greets on none of them must not use up the descriptors: the
+/// oldest one that has not greeted makes room for the next.
+void RendezvousServer::make_room() {
+  const auto waits = [](const Peer& peer) { return !peer.accepted && !peer.dropped; };
+  const auto waiting = static_cast<size_t>(std::ranges::count_if(peers_, waits));
+  if (waiting < kMostWaiting + 2 * world_size_) return;
+  const auto oldest = std::ranges::find_if(peers_, waits);
+  turn_away(*oldest, "too many connections did not greet");
+  oldest->socket.close();
+}
+
+/// Drops a connection that is no rank's, and keeps account of it.
+void RendezvousServer::turn_away(Peer& peer, std::string_view how) {
+  if (peer.dropped) return;
+  peer.dropped = true;
+  if (num_strangers_++ < kNamedStrangers)
+    strangers_.push_back(fmt::format("{}: {}", peer.socket.peer(), how));
+}
+
+std::string RendezvousServer::turned_away() const {
+  if (num_strangers_ == 0) return {};
+  return fmt::format("{} connection{} turned away: {}{}", num_strangers_,
+                     num_strangers_ > 1 ? "s were" : " was", fmt::join(strangers_, "; "),
+                     num_strangers_ > strangers_.size() ? "; ..." : "");
 }
 
 void RendezvousServer::receive(Peer& peer) {
@@ -172,12 +209,10 @@ void RendezvousServer::parse(Peer& peer) {
     std::memcpy(&header, peer.in.data() + at, sizeof header);
     const HeaderFault fault = check_header(header);
     const bool too_long = !peer.accepted && header.length > kMostGreetingBytes;
-    if (fault != HeaderFault::none || too_long) {
-      if (fault == HeaderFault::other_version)
-        stranger_ =
-            fmt::format(" (another version of this program connected from {})", peer.socket.peer());
+    if (fault == HeaderFault::other_version)
+      return lose(peer, "it is another version of this program");
+    if (fault != HeaderFault::none || too_long)
       return lose(peer, "it sent something that is no message of this program");
-    }
     if (peer.in.size() - at - sizeof header < header.length) break;
     std::string payload = peer.in.substr(at + sizeof header, header.length);
     at += sizeof header + header.length;
@@ -204,50 +239,58 @@ void RendezvousServer::handle(Peer& peer, MessageType type, std::string payload)
   }
 }
 
-/// Decides about a greeting. A stranger is turned away; what belongs to this run but cannot be
-/// right ends the job at once, for waiting would not mend it.
+/// Decides about a greeting. One without proof of the secret is not looked into.
 void RendezvousServer::admit(Peer& peer, std::string_view payload) {
-  std::optional<Greeting> greeting = Greeting::decode(payload);
-  if (!greeting) return lose(peer, "its greeting is malformed");
-  if (greeting->run_id != run_id_) {
-    stranger_ =
-        fmt::format(" (run \"{}\" connected from {})", greeting->run_id, peer.socket.peer());
-    peer.out = encode_message(MessageType::other_job, run_id_);
-    peer.greet_by = std::min(peer.greet_by, deadline_after(kFailureGrace));
-    return;
-  }
+  const auto checked = check_greeting(secret_, peer.challenge, payload);
+  if (!checked) return refuse(peer);
+  std::optional<Greeting> greeting = Greeting::decode(checked->greeting);
+  if (!greeting || greeting->run_id != run_id_) return lose(peer, "its greeting is malformed");
   peer.accepted = true;
-  peer.out = encode_message(MessageType::accepted, {});
-  if (!failure_.empty()) {
+  peer.out +=
+      encode_message(MessageType::accepted, sign_welcome(secret_, peer.challenge, checked->nonce));
+  if (failure_.empty())
+    take_in(peer, std::move(*greeting));
+  else
     peer.out += failure_;
-    return;
-  }
-  const auto rank = static_cast<size_t>(greeting->rank);
-  const std::string who = fmt::format("rank {} on {}", rank, greeting->host.name);
-  if (static_cast<size_t>(greeting->world_size) != world_size_)
+}
+
+/// Tells the other end, if it waits for it, and does not listen to it any more.
+void RendezvousServer::refuse(Peer& peer) {
+  const std::string answer = encode_message(MessageType::refused, {});
+  static_cast<void>(
+      send(peer.socket.fd(), answer.data(), answer.size(), MSG_NOSIGNAL | MSG_DONTWAIT));
+  turn_away(peer, "it does not know this job's secret");
+}
+
+/// What belongs to this run but cannot be right ends the job at once: waiting would not mend it.
+void RendezvousServer::take_in(Peer& peer, Greeting greeting) {
+  const auto rank = static_cast<size_t>(greeting.rank);
+  const std::string who = fmt::format("rank {} on {}", rank, greeting.host.name);
+  if (static_cast<size_t>(greeting.world_size) != world_size_)
     return fail(ExitCode::config, fmt::format("{} was started as one of {} ranks, rank 0 of {}",
-                                              who, greeting->world_size, world_size_));
+                                              who, greeting.world_size, world_size_));
   if (rank >= world_size_)
     return fail(ExitCode::config, fmt::format("{}: the job has {} ranks", who, world_size_));
   if (present_[rank] != 0)
     return fail(ExitCode::config,
                 fmt::format("two processes were started as rank {}, on {} and {}", rank,
-                            greetings_[rank].host.name, greeting->host.name));
-  peer.rank = greeting->rank;
+                            greetings_[rank].host.name, greeting.host.name));
+  peer.rank = greeting.rank;
   present_[rank] = 1;
-  greetings_[rank] = std::move(*greeting);
+  greetings_[rank] = std::move(greeting);
   if (++num_present_ == world_size_) complete_meeting();
 }
 
 void RendezvousServer::complete_meeting() {
   const std::string mismatch = describe_mismatch(greetings_);
   if (!mismatch.empty()) return fail(ExitCode::config, mismatch);
-  std::vector<std::string> hosts;
+  std::vector<std::string> texts;
   for (const Greeting& greeting : greetings_) {
-    hosts.push_back(greeting.host.name);
-    hosts.push_back(greeting.host.boot_id);
+    texts.push_back(greeting.host.name);
+    texts.push_back(greeting.host.boot_id);
   }
-  const std::string table = encode_message(MessageType::table, encode_texts(hosts));
+  texts.push_back(turned_away());
+  const std::string table = encode_message(MessageType::table, encode_texts(texts));
   for (Peer& peer : peers_) {
     if (peer.accepted)
       peer.out += table;
@@ -293,6 +336,7 @@ void RendezvousServer::check_nobody_left() {
 
 /// The end of a connection: a rank's goodbye, its death, or a stranger's.
 void RendezvousServer::lose(Peer& peer, std::string_view how) {
+  if (!peer.accepted) return turn_away(peer, how);
   peer.dropped = true;
   if (peer.rank >= 0 && has_left_[static_cast<size_t>(peer.rank)] == 0)
     fail(ExitCode::peer_lost, fmt::format("{} is gone ({})", peer.name(greetings_), how));

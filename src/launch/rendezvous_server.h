@@ -11,6 +11,7 @@
 
 #include "base/check.h"
 #include "launch/greeting.h"
+#include "launch/handshake.h"
 #include "launch/message.h"
 #include "launch/socket.h"
 
@@ -19,13 +20,15 @@ namespace swallow {
 struct RendezvousTimeouts {
   std::chrono::milliseconds meet{300'000};      // until all ranks have come
   std::chrono::milliseconds exchange{600'000};  // from the first to the last rank of an exchange
+  std::chrono::milliseconds refused{10'000};    // that a rank goes on knocking where it is refused
 };
 
 class RendezvousServer {
  public:
   /// Takes connections from `listener`, and `own` as that of rank 0, whose greeting says what the
-  /// others must agree with. Starts the thread.
-  RendezvousServer(Socket listener, Socket own, Greeting greeting, RendezvousTimeouts timeouts);
+  /// others must agree with and `secret` what they must know. Starts the thread.
+  RendezvousServer(Socket listener, Socket own, Greeting greeting, std::string secret,
+                   RendezvousTimeouts timeouts);
   RendezvousServer(const RendezvousServer&) = delete;
   RendezvousServer& operator=(const RendezvousServer&) = delete;
   /// Waits until every rank has left: at most the exchange time limit, 2 s once the job has failed.
@@ -36,7 +39,8 @@ class RendezvousServer {
   /// One connection.
   struct Peer {
     Socket socket;
-    Deadline greet_by;      // a stranger that says nothing is dropped then
+    Deadline greet_by;      // one that has not proved by then that it belongs here is dropped
+    Challenge challenge{};  // what it has to prove that with
     int rank = -1;          // -1: has not been admitted
     bool accepted = false;  // belongs to this job, so it is told of a failure
     bool dropped = false;   // to be removed
@@ -53,11 +57,16 @@ class RendezvousServer {
   void check_deadlines();
   [[nodiscard]] Deadline next_deadline() const;
 
-  void accept_all();
+  void accept_some();
   void receive(Peer& peer);
   void parse(Peer& peer);
   void handle(Peer& peer, MessageType type, std::string payload);
   void admit(Peer& peer, std::string_view payload);
+  void take_in(Peer& peer, Greeting greeting);
+  void refuse(Peer& peer);
+  void make_room();
+  void turn_away(Peer& peer, std::string_view how);
+  [[nodiscard]] std::string turned_away() const;
   void complete_meeting();
   void take_blob(Peer& peer, std::string payload);
   void check_nobody_left();
@@ -70,6 +79,7 @@ class RendezvousServer {
 
   Socket listener_;
   const std::string run_id_;
+  const std::string secret_;
   const size_t world_size_;
   const RendezvousTimeouts timeouts_;
   const int port_;
@@ -81,7 +91,8 @@ class RendezvousServer {
   size_t num_present_ = 0;
   bool met_ = false;
   Deadline meet_by_;
-  std::string stranger_;  // what the last rejected connection was, for the time-out's message
+  size_t num_strangers_ = 0;            // connections turned away
+  std::vector<std::string> strangers_;  // the first of them, and why
 
   std::vector<std::string> blobs_;  // [world size] of the exchange under way
   std::vector<char> has_blob_;      // [world size]

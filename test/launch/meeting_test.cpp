@@ -1,9 +1,11 @@
 // How a job comes together, or fails to: who is missing, who does not belong, who is wrong.
 #include <poll.h>
+#include <sys/socket.h>
 
 #include <atomic>
 #include <catch2/catch.hpp>
 #include <mutex>
+#include <random>
 #include <thread>
 
 #include "base/check.h"
@@ -137,8 +139,91 @@ TEST_CASE("strangers on the port do not disturb the job", "[ranks]") {
   huge[11] = 0x7f;  // the length's highest byte: 2 GB announced
   say(strangers[4], huge);
   strangers[5].close();
-  const auto errors = job.run_met([](Meeting& meeting) { meeting.control->barrier(); });
+  const auto errors = job.run_met([](Meeting& meeting) {
+    SWALLOW_CHECK(meeting.turned_away.find("turned away: 127.0.0.1:") != std::string::npos,
+                  "not told of strangers: {}", meeting.turned_away);
+    meeting.control->barrier();
+  });
   require_no_errors(errors);
+}
+
+TEST_CASE("a thousand connections that say nothing or nonsense do not keep the ranks out",
+          "[ranks]") {
+  const ThreadJob job(4);
+  std::atomic<bool> stop = false;
+  std::thread crowd([&] {
+    std::mt19937 random(1);
+    std::vector<Socket> held;
+    for (int i = 0; i < 1000 && !stop; ++i) {
+      std::string why;
+      auto socket =
+          swallow::try_connect_tcp("127.0.0.1", job.port(), swallow::deadline_after(2s), why);
+      if (!socket) continue;  // the meeting has closed its door
+      std::string bytes(random() % 200, '\0');
+      for (char& byte : bytes) byte = static_cast<char>(random());
+      // The other end may be gone already.
+      static_cast<void>(!send(socket->fd(), bytes.data(), bytes.size(), MSG_NOSIGNAL));
+      held.push_back(std::move(*socket));
+      if (held.size() > 200) held.erase(held.begin());
+    }
+  });
+  const auto errors = job.run_met([](Meeting& meeting) { meeting.control->barrier(); });
+  stop = true;
+  crowd.join();
+  require_no_errors(errors);
+}
+
+TEST_CASE("idle connections beyond the limit make room, the oldest first", "[ranks]") {
+  const ThreadJob job(2);
+  // More than the limit of 64 and twice the ranks; the queue of the listening socket holds them.
+  std::vector<Socket> idle;
+  for (int i = 0; i < 100; ++i)
+    idle.push_back(swallow::connect_tcp("127.0.0.1", job.port(), swallow::deadline_after(60s)));
+  const auto errors = job.run_met([](Meeting& meeting) {
+    SWALLOW_CHECK(meeting.turned_away.find("too many connections") != std::string::npos, "{}",
+                  meeting.turned_away);
+  });
+  require_no_errors(errors);
+}
+
+TEST_CASE("a slow writer is cut off and holds nobody up", "[ranks]") {
+  const ThreadJob job(3);
+  const Socket slow = swallow::connect_tcp("127.0.0.1", job.port(), swallow::deadline_after(60s));
+  std::atomic<bool> stop = false;
+  std::thread writer([&] {
+    const std::string message = encode_message(swallow::MessageType::greeting, "never whole");
+    for (size_t i = 0; i + 1 < message.size() && !stop; ++i) {
+      static_cast<void>(!send(slow.fd(), &message[i], 1, MSG_NOSIGNAL));
+      std::this_thread::sleep_for(20ms);
+    }
+  });
+  const auto errors = job.run_met([](Meeting& meeting) { meeting.control->barrier(); });
+  stop = true;
+  writer.join();
+  require_no_errors(errors);
+}
+
+TEST_CASE("a rank with another secret is turned away and both sides say so", "[ranks]") {
+  const ThreadJob job(2);
+  const auto errors = job.run({0, 1}, [](const LaunchEnvironment& where, RendezvousOptions how) {
+    how.secret = where.rank == 0 ? "the secret of rank 0" : "another secret";
+    how.timeouts.refused = 100ms;
+    if (where.rank == 0) how.timeouts.meet = 5s;
+    meet(where, how);
+  });
+  CHECK_THAT(errors[0], Catch::StartsWith("CommError") && Contains("did not come") &&
+                            Contains("does not know this job's secret"));
+  CHECK_THAT(errors[1], Catch::StartsWith("ConfigError") && Contains("its secret is another") &&
+                            Contains("SWALLOW_SECRET"));
+}
+
+TEST_CASE("ranks with the same secret meet", "[ranks]") {
+  ThreadJob job(5);
+  job.options.secret = "a secret of five ranks";
+  require_no_errors(job.run_met([](Meeting& meeting) {
+    SWALLOW_CHECK(meeting.turned_away.empty(), "{}", meeting.turned_away);
+    meeting.control->barrier();
+  }));
 }
 
 TEST_CASE("knocking at the moment when the meeting closes its door does no harm", "[ranks]") {
