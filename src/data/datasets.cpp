@@ -110,7 +110,7 @@ class Builder {
     auto source = std::make_unique<GptDataset>(file, order);
     const SampleIndex& index = source->index();
     out_.facts.push_back({std::string(name_of(name)), prefix, share, order.sequences.size(), tokens,
-                          num_used, index.num_epochs(), index.bytes()});
+                          num_used, index.plan().epochs, index.bytes()});
     return source;
   }
 

@@ -130,10 +130,9 @@ class Documents {
 
 /// `keep` is handed every length.
 template <class Keep>
-IndexSummary scan(const ByteReader& read, int64_t size, std::string_view file, const Keep& keep) {
-  IndexSummary summary;
-  summary.header = parse_header(read, size, file);
-  const IndexHeader& header = summary.header;
+IndexSummary scan(const ByteReader& read, const IndexHeader& header, std::string_view file,
+                  const Keep& keep) {
+  IndexSummary summary{.header = header};
   ArrayReader<int32_t> lengths(read, header.lengths_at(), header.sequences);
   ArrayReader<int64_t> pointers(read, header.pointers_at(), header.sequences);
   Documents documents(read, file, summary);
@@ -191,17 +190,18 @@ TokenType token_type_for(int64_t vocab_size) {
 }
 
 IndexSummary scan_index(const ByteReader& read, int64_t size, std::string_view file) {
-  return scan(read, size, file, [](int32_t) {});
+  return scan(read, parse_header(read, size, file), file, [](int32_t) {});
 }
 
 IndexFile parse_index(const ByteReader& read, int64_t size, std::string_view file) {
+  const IndexHeader header = parse_header(read, size, file);
   IndexFile index;
+  index.lengths.reserve(static_cast<size_t>(header.sequences));  // they lie in the file
   const IndexSummary summary =
-      scan(read, size, file, [&index](int32_t length) { index.lengths.push_back(length); });
-  index.lengths.shrink_to_fit();
-  index.type = summary.header.type;
-  index.num_documents = summary.header.documents();
-  index.multimodal = summary.header.multimodal;
+      scan(read, header, file, [&index](int32_t length) { index.lengths.push_back(length); });
+  index.type = header.type;
+  index.num_documents = header.documents();
+  index.multimodal = header.multimodal;
   index.num_tokens = summary.num_tokens;
   return index;
 }

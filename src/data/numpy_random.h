@@ -2,6 +2,7 @@
 // the legacy `numpy.random.RandomState`, and the order in which `numpy.sum` adds doubles.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <random>
 #include <span>
@@ -19,15 +20,27 @@ class NumpyRandomState {
   /// bits a draw is two outputs, the high word first.
   uint64_t interval(uint64_t max);
 
-  /// `RandomState.shuffle` of a one-dimensional array: Fisher and Yates from the back.
+  /// `RandomState.shuffle` of a one-dimensional array: Fisher and Yates from the back. Draws are
+  /// made kAhead swaps before their use, so that an array larger than the caches is on its way.
   template <class T>
   void shuffle(std::span<T> values) {
-    for (size_t i = values.size(); i-- > 1;) {
-      std::swap(values[i], values[interval(i)]);
+    std::array<size_t, kAhead> partners;
+    size_t next = values.size();  // values[next - 1] is the next to be given a partner
+    const auto draw = [&] {
+      if (next <= 1) return;
+      const size_t partner = interval(--next);
+      __builtin_prefetch(&values[partner], 1);
+      partners[next % kAhead] = partner;
+    };
+    for (size_t i = 0; i < kAhead; ++i) draw();
+    for (size_t i = values.size(); i-- > 1; draw()) {
+      std::swap(values[i], values[partners[i % kAhead]]);
     }
   }
 
  private:
+  static constexpr size_t kAhead = 32;
+
   std::mt19937 generator_;
 };
 

@@ -1,5 +1,6 @@
 #include "data/sample_index.h"
 
+#include <algorithm>
 #include <limits>
 #include <new>
 #include <numeric>
@@ -13,6 +14,7 @@ namespace swallow {
 namespace {
 
 constexpr int64_t kKeptEvery = 8;
+constexpr int64_t kAhead = 32;  // entries: lengths are fetched while earlier ones are added up
 constexpr int64_t kMaxSamples = int64_t{1} << 32;  // the shuffle is kept in 32 bits
 
 /// The range's sequences, `epochs` times over, as one shuffled array.
@@ -27,56 +29,62 @@ void append_epochs(std::vector<int32_t>& documents, SequenceRange range, int64_t
 
 }  // namespace
 
-SampleIndex::SampleIndex(std::span<const int32_t> lengths, const SampleOrder& order)
-    : lengths_(lengths), sequence_length_(order.sequence_length) {
-  const int64_t s = order.sequence_length;
-  const int64_t n = order.num_samples;
-  const SequenceRange range = order.sequences;
-  SWALLOW_CHECK(
-      s > 0 && n >= 0 && range.begin >= 0 && range.end <= static_cast<int64_t>(lengths.size()),
-      "{} samples of {} tokens from sequences {} to {}", n, s, range.begin, range.end);
-  if (range.end > std::numeric_limits<int32_t>::max()) {
-    throw DataError("{} sequences in one file; the order holds numbers below 2^31", range.end);
-  }
-  for (int64_t i = range.begin; i < range.end; ++i) {
-    tokens_per_epoch_ += lengths[static_cast<size_t>(i)];
-  }
-  const int64_t t = tokens_per_epoch_;
-  if (t == 0) throw DataError("sequences {} to {} hold no token", range.begin, range.end);
+EpochPlan plan_epochs(int64_t tokens_per_epoch, int64_t num_samples, int64_t sequence_length) {
+  const int64_t t = tokens_per_epoch;
+  const int64_t n = num_samples;
+  const int64_t s = sequence_length;
   if (n >= kMaxSamples || n > (std::numeric_limits<int64_t>::max() / 4 - 1) / s) {
     throw ConfigError("{} samples of {} tokens asked for; fewer than {} samples are possible", n, s,
                       kMaxSamples);
   }
-
-  num_epochs_ = std::max<int64_t>(1, ceil_div(n * s + 1, t));
-  const int64_t before_last = num_epochs_ > 1 ? ((num_epochs_ - 1) * t - 1) / s : 0;
-  if (num_epochs_ > 1) {
+  EpochPlan plan;
+  plan.epochs = std::max<int64_t>(1, ceil_div(n * s + 1, t));
+  plan.samples = (plan.epochs * t - 1) / s;
+  if (plan.samples >= kMaxSamples) {
+    throw ConfigError("the file holds {} samples of {} tokens; fewer than {} are possible",
+                      plan.samples, s, kMaxSamples);
+  }
+  if (plan.epochs > 1) {
+    plan.samples_before_last = ((plan.epochs - 1) * t - 1) / s;
     const int64_t per_epoch = (t - 1) / s;
-    separate_last_epoch_ =
-        n - before_last < static_cast<int64_t>(0.80 * static_cast<double>(per_epoch));
+    plan.separate_last =
+        n - plan.samples_before_last < static_cast<int64_t>(0.80 * static_cast<double>(per_epoch));
   }
-  const int64_t total = (num_epochs_ * t - 1) / s;
-  if (total >= kMaxSamples) {
-    throw ConfigError("the file holds {} samples of {} tokens; fewer than {} are possible", total,
-                      s, kMaxSamples);
+  return plan;
+}
+
+SampleIndex::SampleIndex(std::span<const int32_t> lengths, const SampleOrder& order)
+    : lengths_(lengths), sequence_length_(order.sequence_length) {
+  const SequenceRange range = order.sequences;
+  SWALLOW_CHECK(order.sequence_length > 0 && order.num_samples >= 0 && range.begin >= 0 &&
+                    range.end <= static_cast<int64_t>(lengths.size()),
+                "{} samples of {} tokens from sequences {} to {}", order.num_samples,
+                order.sequence_length, range.begin, range.end);
+  if (range.end > std::numeric_limits<int32_t>::max()) {
+    throw DataError("{} sequences in one file; the order holds numbers below 2^31", range.end);
   }
+  int64_t tokens = 0;
+  for (int64_t i = range.begin; i < range.end; ++i) tokens += lengths[static_cast<size_t>(i)];
+  if (tokens == 0) throw DataError("sequences {} to {} hold no token", range.begin, range.end);
+  plan_ = plan_epochs(tokens, order.num_samples, order.sequence_length);
 
   try {
     NumpyRandomState random(order.seed);
-    documents_.reserve(static_cast<size_t>(num_epochs_ * range.size()));
-    append_epochs(documents_, range, separate_last_epoch_ ? num_epochs_ - 1 : num_epochs_, random);
-    if (separate_last_epoch_) append_epochs(documents_, range, 1, random);
-    keep_positions(total + 1);
+    documents_.reserve(static_cast<size_t>(plan_.epochs * range.size()));
+    append_epochs(documents_, range, plan_.separate_last ? plan_.epochs - 1 : plan_.epochs, random);
+    if (plan_.separate_last) append_epochs(documents_, range, 1, random);
+    keep_positions(plan_.samples + 1);
 
-    shuffle_.resize(static_cast<size_t>(total));
+    shuffle_.resize(static_cast<size_t>(plan_.samples));
     std::iota(shuffle_.begin(), shuffle_.end(), 0U);
-    const auto border = static_cast<size_t>(separate_last_epoch_ ? before_last : total);
+    const auto border =
+        static_cast<size_t>(plan_.separate_last ? plan_.samples_before_last : plan_.samples);
     random.shuffle(std::span(shuffle_).first(border));
     random.shuffle(std::span(shuffle_).subspan(border));
   } catch (const std::bad_alloc&) {
     throw ResourceError("the order of {} documents in {} epochs and {} samples takes {} MB",
-                        range.size(), num_epochs_, total,
-                        (4 * num_epochs_ * range.size() + 6 * total) / 1'000'000);
+                        range.size(), plan_.epochs, plan_.samples,
+                        (4 * plan_.epochs * range.size() + 6 * plan_.samples) / 1'000'000);
   }
 }
 
@@ -87,6 +95,8 @@ void SampleIndex::keep_positions(int64_t num_rows) {
   int64_t begin = 0;        // tokens before this entry
   const auto entries = static_cast<int64_t>(documents_.size());
   for (int64_t entry = 0; entry < entries; ++entry) {
+    const int64_t later = std::min(entry + kAhead, entries - 1);
+    __builtin_prefetch(&lengths_[static_cast<size_t>(documents_[static_cast<size_t>(later)])]);
     const int64_t end = begin + length_at(entry);
     for (int64_t token = static_cast<int64_t>(kept_.size()) * step; token < end; token += step) {
       kept_.push_back({entry, token - begin});

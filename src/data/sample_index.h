@@ -18,21 +18,33 @@ struct SampleOrder {
   uint32_t seed = 1234;
 };
 
+/// How often a split is gone through: with the seed, the sequences and s it decides the order.
+struct EpochPlan {
+  int64_t epochs = 1;
+  /// The last epoch is shuffled on its own when less than 80 % of it is needed, so that the
+  /// documents used once more than the others are not concentrated in front.
+  bool separate_last = false;
+  int64_t samples_before_last = 0;  // that end before the last epoch does begin
+  int64_t samples = 0;              // in all epochs together, >= the number asked for
+  friend bool operator==(const EpochPlan&, const EpochPlan&) = default;
+};
+/// ConfigError from 2^32 samples on: the shuffle alone would take 16 GiB, and at s = 4096 there
+/// would be 1.7e13 tokens. Below it every draw of a shuffle of samples is one of 32 bits.
+[[nodiscard]] EpochPlan plan_epochs(int64_t tokens_per_epoch, int64_t num_samples,
+                                    int64_t sequence_length);
+
 /// Memory: 4 bytes per document and epoch, 4 bytes per sample for its shuffle, and 2 for its
 /// position: every eighth position is kept, the others are a short walk away.
 class SampleIndex {
  public:
   /// `lengths`: tokens of each sequence of the file; must outlive this. DataError when the split
-  /// holds no token, ResourceError when the order does not fit in memory.
+  /// holds no token, ResourceError when the order does not fit in memory, ConfigError as
+  /// plan_epochs.
   SampleIndex(std::span<const int32_t> lengths, const SampleOrder& order);
 
   /// Samples in all epochs together, >= num_samples asked for.
-  [[nodiscard]] int64_t size() const noexcept { return static_cast<int64_t>(shuffle_.size()); }
-  [[nodiscard]] int64_t num_epochs() const noexcept { return num_epochs_; }
-  [[nodiscard]] int64_t tokens_per_epoch() const noexcept { return tokens_per_epoch_; }
-  /// The last epoch is shuffled on its own when less than 80 % of it is needed, so that the
-  /// documents used once more than the others are not concentrated in front.
-  [[nodiscard]] bool separate_last_epoch() const noexcept { return separate_last_epoch_; }
+  [[nodiscard]] int64_t size() const noexcept { return plan_.samples; }
+  [[nodiscard]] const EpochPlan& plan() const noexcept { return plan_; }
 
   /// Where a sample begins: entry in the document order, token in that document.
   struct Position {
@@ -58,9 +70,7 @@ class SampleIndex {
 
   std::span<const int32_t> lengths_;
   int64_t sequence_length_;
-  int64_t tokens_per_epoch_ = 0;
-  int64_t num_epochs_ = 1;
-  bool separate_last_epoch_ = false;
+  EpochPlan plan_;
   std::vector<int32_t> documents_;  // [epochs * sequences]
   std::vector<Position> kept_;      // rows 0, 8, 16, ...
   std::vector<uint32_t> shuffle_;   // [size()]

@@ -70,7 +70,7 @@ TEST_CASE("one prefix is split, its last evaluation lies inside the set", "[unit
   REQUIRE(datasets.facts[0].split == "train");
   REQUIRE(datasets.facts[0].documents == 90);
   REQUIRE(datasets.facts[0].samples == 100);
-  REQUIRE(datasets.facts[0].epochs == train.index().num_epochs());
+  REQUIRE(datasets.facts[0].epochs == train.index().plan().epochs);
   REQUIRE(datasets.facts[1].split == "valid");
   REQUIRE(datasets.facts[1].documents == 10);
 }

@@ -77,8 +77,8 @@ void require_equal(const std::vector<int32_t>& lengths, const SampleOrder& order
   CAPTURE(order.num_samples, order.sequence_length, order.sequences.begin, order.sequences.end);
   const PlainOrder plain = plain_order(lengths, order);
   const SampleIndex index(lengths, order);
-  REQUIRE(index.num_epochs() == plain.epochs);
-  REQUIRE(index.separate_last_epoch() == plain.separate);
+  REQUIRE(index.plan().epochs == plain.epochs);
+  REQUIRE(index.plan().separate_last == plain.separate);
   const auto documents = index.document_order();
   REQUIRE(std::vector<int32_t>(documents.begin(), documents.end()) == plain.documents);
   REQUIRE(index.size() == static_cast<int64_t>(plain.shuffle.size()));
@@ -147,8 +147,8 @@ TEST_CASE("whole orders are those made with NumPy", "[unit][data]") {
                                                 0x9be5874560e090aaULL}}) {
     CAPTURE(known.order.num_samples);
     const SampleIndex index(lengths, known.order);
-    REQUIRE(index.num_epochs() == known.epochs);
-    REQUIRE(index.separate_last_epoch() == known.separate);
+    REQUIRE(index.plan().epochs == known.epochs);
+    REQUIRE(index.plan().separate_last == known.separate);
     REQUIRE(index.size() == known.size);
     REQUIRE(Hash().add_all(index.document_order()).value() == known.documents);
     Hash rows;
@@ -182,7 +182,7 @@ TEST_CASE("the last epoch is separate exactly below 80 % of an epoch", "[unit][d
   // T = 101, s = 10: 10 samples an epoch, so the border lies at int(0.8 * 10) = 8.
   const std::vector<int32_t> lengths(101, 1);
   const auto separate = [&](int64_t n) {
-    return SampleIndex(lengths, {{0, 101}, n, 10, 1234}).separate_last_epoch();
+    return SampleIndex(lengths, {{0, 101}, n, 10, 1234}).plan().separate_last;
   };
   REQUIRE_FALSE(separate(10));  // one epoch
   REQUIRE(separate(11));        // 1 of the second
@@ -197,7 +197,7 @@ TEST_CASE("an epoch's samples hold each token once, but for shared borders", "[u
   const swallow::IndexedDataset files(folder / "d");
   constexpr int64_t kLength = 50;
   const swallow::GptDataset dataset(files, {{0, 100}, 10, kLength, 1234});
-  REQUIRE(dataset.index().num_epochs() == 1);
+  REQUIRE(dataset.index().plan().epochs == 1);
 
   std::multiset<int32_t> inputs;
   std::vector<int32_t> sample(kLength + 1);
