@@ -113,6 +113,92 @@ TEST_CASE("files given for a split are used whole", "[unit][data]") {
   for (int64_t i = 0; i < 24; ++i) REQUIRE(sample(*datasets.valid, i) == sample(valid, i));
 }
 
+TEST_CASE("the test set is the last share of the files, of one evaluation", "[unit][data]") {
+  const TemporaryFolder folder;
+  swallow::test::write_dataset(folder / "a", swallow::test::uneven_lengths(100));
+  swallow::test::write_dataset(folder / "b", swallow::test::uneven_lengths(70));
+  DataOptions options = some_options();
+  options.split = "80,10,10";
+  options.data_path = {"0.25", folder / "a", "0.75", folder / "b"};
+  const Datasets datasets = open_datasets(options);
+  REQUIRE(datasets.notices.empty());
+  REQUIRE(datasets.test->size() == 2 + 6);
+  const swallow::GptDataset a(*datasets.files[0], {{90, 100}, 3, 16, 1234});
+  const swallow::GptDataset b(*datasets.files[1], {{63, 70}, 7, 16, 1234});
+  const swallow::BlendIndex index(std::vector<double>{0.25, 0.75}, 8);
+  for (int64_t i = 0; i < 8; ++i) {
+    const auto pick = index.pick(i);
+    REQUIRE(sample(*datasets.test, i) == sample(pick.dataset == 0 ? a : b, pick.sample));
+  }
+  REQUIRE(datasets.facts.size() == 6);
+  REQUIRE(datasets.facts[4].split == "test");
+  REQUIRE(datasets.facts[4].documents == 10);
+  options.eval_iters = 0;
+  REQUIRE(open_datasets(options).test == nullptr);
+}
+
+TEST_CASE("a split without text for the test is told, and files of its own are used whole",
+          "[unit][data]") {
+  const TemporaryFolder folder;
+  swallow::test::write_dataset(folder / "a", swallow::test::uneven_lengths(100));
+  swallow::test::write_dataset(folder / "none", std::vector<int32_t>{0, 0});
+  DataOptions options = some_options();
+  options.data_path = {folder / "a"};
+  const Datasets without = open_datasets(options);
+  REQUIRE(without.test == nullptr);
+  REQUIRE(without.notices ==
+          std::vector<std::string>{"no test after training: " + folder / "a" +
+                                   ": its test split holds no token: 0 of 100 documents by "
+                                   "--split 90,10"});
+  options.data_path = {};
+  options.train_data_path = options.valid_data_path = {folder / "a"};
+  REQUIRE(open_datasets(options).test == nullptr);
+  REQUIRE(open_datasets(options).notices.empty());
+  options.test_data_path = {folder / "a"};
+  const Datasets separate = open_datasets(options);
+  const swallow::GptDataset whole(*separate.files[0], {{0, 100}, 8, 16, 1234});
+  REQUIRE(separate.test->size() == whole.size());
+  for (int64_t i = 0; i < 8; ++i) REQUIRE(sample(*separate.test, i) == sample(whole, i));
+  options.test_data_path = {folder / "none"};  // asked for by name, so it is a mistake
+  REQUIRE(message_of<DataError>([&] { (void)open_datasets(options); }) ==
+          (folder / "none") + ": its test split holds no token: 2 of 2 documents");
+}
+
+TEST_CASE("a run of another length keeps its order where it keeps its epochs",
+          "[unit][data][resume]") {
+  const TemporaryFolder folder;
+  swallow::test::write_dataset(folder / "a", swallow::test::uneven_lengths(700));
+  swallow::test::write_dataset(folder / "b", swallow::test::uneven_lengths(90));
+  DataOptions options = some_options();
+  options.split = "60,40";
+  // Of a: one epoch. Of b, which holds 156 training samples: two, the last one apart.
+  options.train_iters = 60;
+  options.eval_iters = 1;
+  options.data_path = {"0.25", folder / "a", "0.75", folder / "b"};
+  Datasets run = open_datasets(options);
+  REQUIRE(run.facts[0].epochs == 1);
+  REQUIRE(run.facts[1].epochs == 2);
+  DataOptions longer = options;
+  longer.train_iters = 80;
+  REQUIRE(swallow::order_changes(options, longer, run.files).empty());
+  const Datasets extended = open_datasets(longer);
+  for (int64_t i = 0; i < 240; ++i) REQUIRE(sample(*extended.train, i) == sample(*run.train, i));
+  for (int64_t i = 0; i < 28; ++i) REQUIRE(sample(*extended.valid, i) == sample(*run.valid, i));
+
+  longer.train_iters = 100;  // more than 80 % of the second epoch
+  REQUIRE(swallow::order_changes(options, longer, run.files) ==
+          std::vector<std::string>{"train samples of " + folder / "b" +
+                                   ": 2 epochs, the last one apart, now 2 epochs"});
+  longer.train_iters = 200;
+  longer.eval_iters = 8;
+  REQUIRE(swallow::order_changes(options, longer, run.files) ==
+          std::vector<std::string>{
+              "train samples of " + folder / "b" + ": 2 epochs, the last one apart, now 4 epochs",
+              "valid samples of " + folder / "b" + ": 1 epoch, now 5 epochs, the last one apart"});
+  options.mock = longer.mock = true;
+  REQUIRE(swallow::order_changes(options, longer, run.files).empty());
+}
+
 TEST_CASE("a resume gives the run's samples again, and enough for a smaller batch",
           "[unit][data][resume]") {
   const TemporaryFolder folder;
@@ -142,7 +228,9 @@ TEST_CASE("mock data need no files and tell the splits apart", "[unit][data]") {
   const Datasets datasets = open_datasets(options);
   REQUIRE(datasets.train->size() == 100);
   REQUIRE(datasets.valid->size() == 24);
+  REQUIRE(datasets.test->size() == 8);
   REQUIRE(sample(*datasets.train, 0) != sample(*datasets.valid, 0));
+  REQUIRE(sample(*datasets.test, 0) != sample(*datasets.valid, 0));
 }
 
 TEST_CASE("no validation set is opened when the run never evaluates", "[unit][data]") {
@@ -172,6 +260,7 @@ TEST_CASE("wrong combinations of data options are refused by flag", "[unit][data
           }).find("2 sources of data") == 0);
   REQUIRE(refusal([](DataOptions& o) { o.valid_data_path = {"a"}; }).find("--valid-data-path") ==
           0);
+  REQUIRE(refusal([](DataOptions& o) { o.test_data_path = {"a"}; }).find("--test-data-path") == 0);
   REQUIRE(refusal([](DataOptions& o) { o.train_data_path = {"a"}; }).find("--train-data-path") ==
           0);
   REQUIRE(refusal([](DataOptions& o) {
