@@ -141,6 +141,7 @@ void visit_data_fields(Config& c, Visitor& visit) {
   field(c.data_path, "data_path", "prefix of .bin/.idx, or: weight prefix ...");
   field(c.train_data_path, "train_data_path", "as data-path, for training only");
   field(c.valid_data_path, "valid_data_path", "as data-path, for validation only");
+  field(c.test_data_path, "test_data_path", "as data-path, for the test after training");
   field(c.split, "split", "shares of training, validation, test text");
   field(c.tokenizer_model, "tokenizer_model", "SentencePiece file, recorded and exported");
   field(c.mock_data, "mock_data", "generated tokens, no files");

@@ -55,7 +55,6 @@ constexpr std::array kForeignFlags{
     ForeignFlag{"num-workers", Arity::one, "", ""},
     ForeignFlag{"dataloader-type", Arity::one, "single", ""},
     ForeignFlag{"tokenizer-type", Arity::one, "", ""},
-    ForeignFlag{"test-data-path", Arity::many, "", ""},
     ForeignFlag{"use-checkpoint-args", Arity::none, "", ""},
     ForeignFlag{"exit-on-missing-checkpoint", Arity::none, "", ""},
     ForeignFlag{"no-load-rng", Arity::none, "", ""},

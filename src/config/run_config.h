@@ -80,6 +80,7 @@ struct DataConfig {
   std::vector<std::string> data_path;  // one prefix, or weight prefix weight prefix ...
   std::vector<std::string> train_data_path;
   std::vector<std::string> valid_data_path;
+  std::vector<std::string> test_data_path;
   std::string split = "969,30,1";
   std::string tokenizer_model;  // recorded and exported; training needs only its vocabulary size
   bool mock_data = false;       // tokens from a counter-based generator, no files

@@ -127,9 +127,12 @@ void check_data(const DataConfig& d) {
                       d.mock_data ? " --mock-data" : "");
   if (!d.valid_data_path.empty() && d.train_data_path.empty())
     throw ConfigError("--valid-data-path needs --train-data-path; --data-path is split instead");
+  if (!d.test_data_path.empty() && d.train_data_path.empty())
+    throw ConfigError("--test-data-path needs --train-data-path; --data-path is split instead");
   check_paths("--data-path", d.data_path);
   check_paths("--train-data-path", d.train_data_path);
   check_paths("--valid-data-path", d.valid_data_path);
+  check_paths("--test-data-path", d.test_data_path);
   check_split(d.split);
 }
 

@@ -131,17 +131,17 @@ void MetricsLog::write(const StepMetrics& metrics) {
 }
 
 void MetricsLog::write(const ValidationMetrics& metrics) {
-  Json json = record("validation");
-  json["step"] = metrics.step;
-  put_exact(json, "loss", metrics.loss);
-  json["tokens"] = metrics.tokens;
-  json["seconds"] = metrics.seconds;
-  append(dump(json));
+  append_loss("validation", metrics);
   summary_.last_validation = metrics;
   if (!summary_.best_validation || metrics.loss < summary_.best_validation->loss)
     summary_.best_validation = metrics;
-  const std::string line = validation_line(metrics, options_.train_iters);
-  print(options_.colour ? "\x1b[1m" + line + "\x1b[0m" : line);
+  print_bold(validation_line(metrics, options_.train_iters));
+}
+
+void MetricsLog::write(const TestMetrics& metrics) {
+  append_loss("test", metrics);
+  summary_.test = metrics;
+  print_bold(test_line(metrics, options_.train_iters));
 }
 
 void MetricsLog::write(const SaveMetrics& metrics) {
@@ -220,6 +220,19 @@ void MetricsLog::print(const std::string& line) {
   console_.clear();  // a closed pipe must not end a run, nor silence it for ever
 }
 
+void MetricsLog::print_bold(const std::string& line) {
+  print(options_.colour ? "\x1b[1m" + line + "\x1b[0m" : line);
+}
+
+void MetricsLog::append_loss(const char* kind, const ValidationMetrics& metrics) {
+  Json json = record(kind);
+  json["step"] = metrics.step;
+  put_exact(json, "loss", metrics.loss);
+  json["tokens"] = metrics.tokens;
+  json["seconds"] = metrics.seconds;
+  append(dump(json));
+}
+
 void MetricsLog::append(const std::string& json_line) {
   if (!file_.is_open() || !file_) return;
   file_ << json_line << '\n' << std::flush;
@@ -257,6 +270,7 @@ std::string RunSummary::text() const {
   if (best_validation)
     add("validation loss", fmt::format("best {:.4f} at step {}, last {:.4f}", best_validation->loss,
                                        best_validation->step, last_validation->loss));
+  if (test) add("test loss", fmt::format("{:.4f}", test->loss));
   if (last_save) add("checkpoint", fmt::format("{} (step {})", last_save->folder, last_save->step));
   return table.text();
 }

@@ -44,6 +44,7 @@ struct RunSummary {
   double last_loss = 0.0;
   std::optional<ValidationMetrics> best_validation;
   std::optional<ValidationMetrics> last_validation;
+  std::optional<TestMetrics> test;
   std::optional<SaveMetrics> last_save;
 
   /// A table for the console.
@@ -62,6 +63,7 @@ class MetricsLog {
   void write_run(const std::string& config_json);
   void write(const StepMetrics& metrics);
   void write(const ValidationMetrics& metrics);
+  void write(const TestMetrics& metrics);
   void write(const SaveMetrics& metrics);
 
   [[nodiscard]] RunSummary summary() const;
@@ -81,7 +83,9 @@ class MetricsLog {
   std::optional<double> score(double loss) const;
   void add_to_interval(const StepMetrics& metrics);
   void print_step(const StepRow& row);
+  void append_loss(const char* kind, const ValidationMetrics& metrics);
   void print(const std::string& line);
+  void print_bold(const std::string& line);
   void append(const std::string& json_line);
 
   MetricsLogOptions options_;

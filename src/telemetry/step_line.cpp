@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <string_view>
 
 #include "telemetry/number_text.h"
 
@@ -19,6 +20,13 @@ int digits(int64_t value) {
 /// "  7/200", as wide as the last one will be.
 std::string progress(char mark, int64_t step, int64_t train_iters) {
   return fmt::format("{}{:>{}}/{}", mark, step, std::max(digits(train_iters), 4), train_iters);
+}
+
+std::string loss_line(char mark, std::string_view name, const ValidationMetrics& metrics,
+                      int64_t train_iters) {
+  return fmt::format("{} {}  {} loss, perplexity {:.4g}, {} tokens in {:.1f} s",
+                     progress(mark, metrics.step, train_iters), fixed_text(metrics.loss, 7, 4),
+                     name, std::exp(metrics.loss), count_text(metrics.tokens), metrics.seconds);
 }
 
 }  // namespace
@@ -63,9 +71,11 @@ std::string megatron_line(const StepRow& row) {
 }
 
 std::string validation_line(const ValidationMetrics& metrics, int64_t train_iters) {
-  return fmt::format("{} {}  validation loss, perplexity {:.4g}, {} tokens in {:.1f} s",
-                     progress('V', metrics.step, train_iters), fixed_text(metrics.loss, 7, 4),
-                     std::exp(metrics.loss), count_text(metrics.tokens), metrics.seconds);
+  return loss_line('V', "validation", metrics, train_iters);
+}
+
+std::string test_line(const TestMetrics& metrics, int64_t train_iters) {
+  return loss_line('T', "test", metrics, train_iters);
 }
 
 std::string save_line(const SaveMetrics& metrics, int64_t train_iters) {

@@ -37,8 +37,9 @@ std::string step_line(const StepRow& row);
 /// with our own formula behind it. `TFLOPS` is the fork's count.
 std::string megatron_line(const StepRow& row);
 
-/// Lines marked V and S in the first column, aligned with step_line.
+/// Lines marked V, T and S in the first column, aligned with step_line.
 std::string validation_line(const ValidationMetrics& metrics, int64_t train_iters);
+std::string test_line(const TestMetrics& metrics, int64_t train_iters);
 std::string save_line(const SaveMetrics& metrics, int64_t train_iters);
 
 }  // namespace swallow

@@ -28,6 +28,9 @@ struct ValidationMetrics {
   double seconds = 0.0;
 };
 
+/// The loss on the test set, once after training.
+struct TestMetrics : ValidationMetrics {};
+
 struct SaveMetrics {
   int64_t step = 0;
   std::string folder;

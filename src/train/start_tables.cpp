@@ -127,7 +127,9 @@ std::string data_table(const Datasets& datasets) {
     table.rows.push_back({fact.split, fact.prefix, fmt::format("{:.3f}", fact.share),
                           std::to_string(fact.documents), std::to_string(fact.tokens),
                           std::to_string(fact.samples), std::to_string(fact.epochs)});
-  return table.text();
+  std::string text = table.text();
+  for (const std::string& notice : datasets.notices) text += notice + "\n";
+  return text;
 }
 
 }  // namespace swallow

@@ -36,6 +36,7 @@ DataOptions data_options(const RunConfig& config, const StartPoint& start) {
   return {.data_path = config.data.data_path,
           .train_data_path = config.data.train_data_path,
           .valid_data_path = config.data.valid_data_path,
+          .test_data_path = config.data.test_data_path,
           .split = config.data.split,
           .seed = config.training.seed,
           .seq_length = config.model.seq_length,
@@ -54,6 +55,7 @@ Trainer::Trainer(const TrainerContext& context)
       engine_(c_.config, c_.run, c_.stream, c_.world),
       train_data_(make_loader(c_, c_.datasets.train.get())),
       valid_data_(make_loader(c_, c_.datasets.valid.get())),
+      test_data_(make_loader(c_, c_.datasets.test.get())),
       data_options_(data_options(c_.config, c_.start)),
       peak_memory_(c_.stream.device(), sizeof(int64_t)) {}
 
@@ -76,7 +78,8 @@ ExitCode Trainer::train() {
     }
   }
   evaluate();
-  save();
+  save();  // before the test, whose data may be refused
+  test();
   return ExitCode::ok;
 }
 
@@ -134,16 +137,27 @@ void Trainer::evaluate() {
   const TrainingConfig& t = c_.config.training;
   if (t.eval_iters == 0 || t.eval_interval == 0 || evaluated_at_ == iteration_) return;
   evaluated_at_ = iteration_;
+  const ValidationMetrics metrics =
+      measure(valid_data_.get(), consumed_valid_samples(data_options_, iteration_));
+  if (c_.metrics != nullptr) c_.metrics->write(metrics);
+}
+
+void Trainer::test() {
+  // Stages in the middle open no data; rank 0 is on the first.
+  if (c_.world.control->exchange(test_data_ ? "test" : "").front().empty()) return;
+  const TestMetrics metrics{measure(test_data_.get(), 0)};
+  if (c_.metrics != nullptr) c_.metrics->write(metrics);
+}
+
+ValidationMetrics Trainer::measure(BatchLoader* source, int64_t consumed_samples) {
+  const TrainingConfig& t = c_.config.training;
   const auto start = std::chrono::steady_clock::now();
-  const int64_t samples = t.eval_iters * t.global_batch_size;
   const double loss =
-      engine_.evaluate(loader(valid_data_.get(), consumed_valid_samples(data_options_, iteration_)),
-                       t.eval_iters * c_.run.num_microbatches);
-  if (c_.metrics != nullptr)
-    c_.metrics->write(ValidationMetrics{.step = iteration_,
-                                        .loss = loss,
-                                        .tokens = samples * c_.config.model.seq_length,
-                                        .seconds = seconds_since(start)});
+      engine_.evaluate(loader(source, consumed_samples), t.eval_iters * c_.run.num_microbatches);
+  return {.step = iteration_,
+          .loss = loss,
+          .tokens = t.eval_iters * t.global_batch_size * c_.config.model.seq_length,
+          .seconds = seconds_since(start)};
 }
 
 void Trainer::save() {

@@ -36,9 +36,9 @@ class Trainer {
  public:
   explicit Trainer(const TrainerContext& context);
 
-  /// Runs to the last iteration or to a request to stop. Returns ok, or stopped when the state was
-  /// saved for a later job. Throws NonFiniteError when loss or gradient stops being a number, with
-  /// the weights untouched.
+  /// Runs to the last iteration, saves and tests there; or to a request to stop or --exit-interval,
+  /// where only the state is saved. Returns ok, or stopped when a later job must go on. Throws
+  /// NonFiniteError when loss or gradient stops being a number, with the weights untouched.
   ExitCode train();
 
  private:
@@ -48,6 +48,9 @@ class Trainer {
   void update_peak_memory();
   void report_step(const StepResult& result, double seconds);
   void evaluate();
+  void test();
+  /// The mean loss of eval_iters global batches.
+  ValidationMetrics measure(BatchLoader* source, int64_t consumed_samples);
   void save();
   [[noreturn]] void stop_non_finite(const StepResult& result);
   [[nodiscard]] LoadMicrobatch loader(BatchLoader* source, int64_t consumed_samples) const;
@@ -56,6 +59,7 @@ class Trainer {
   TrainingEngine engine_;
   std::unique_ptr<BatchLoader> train_data_;
   std::unique_ptr<BatchLoader> valid_data_;
+  std::unique_ptr<BatchLoader> test_data_;
   DataOptions data_options_;
   Buffer peak_memory_;             // [1] i64, for the maximum over ranks
   int64_t peak_memory_bytes_ = 0;  // the largest resident set of all ranks

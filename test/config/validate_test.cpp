@@ -162,6 +162,8 @@ TEST_CASE("data must have exactly one source, in one form", "[unit][config]") {
       {[](RunConfig& c) { c.data.mock_data = false; }, {"--data-path", "--mock-data"}},
       {[](RunConfig& c) { c.data.data_path = {"a"}; }, {"--data-path", "--mock-data"}},
       {[](RunConfig& c) { c.data.valid_data_path = {"a"}; }, {"--train-data-path"}},
+      {[](RunConfig& c) { c.data.test_data_path = {"a"}; },
+       {"--test-data-path", "--train-data-path"}},
       {[](RunConfig& c) {
          c.data.mock_data = false;
          c.data.data_path = {"1", "a", "b"};

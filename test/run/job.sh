@@ -52,6 +52,10 @@ wait_for() { # wait_for NAME TEXT: until the job has printed it
   die "no '$2' within 30 s"
 }
 
+tests_of() { # tests_of NAME: the losses on its test set, a line each
+  sed -n 's/.*"kind":"test".*"loss_hex":"\([^"]*\)".*/\1/p' "$work/$1/metrics.jsonl"
+}
+
 expect_message() { # expect_message STATUS TEXT ARGUMENT...
   local want=$1 text=$2 status=0
   shift 2
@@ -65,9 +69,12 @@ case $case_name in
     job one 24 --save "$work/one"
     job two 24 --save "$work/two"
     job half 24 --save "$work/half" --exit-interval 9
+    [ -z "$(tests_of half)" ] || die "tested before the end"
     job rest 24 --save "$work/half" --load "$work/half"
     [ "$(tensors "$work/one" 24)" = "$(tensors "$work/two" 24)" ] || die "two runs differ"
     [ "$(tensors "$work/one" 24)" = "$(tensors "$work/half" 24)" ] || die "the resumed run differs"
+    [ "$(tests_of one | wc -l)" = 1 ] || die "tested $(tests_of one | wc -l) times"
+    [ "$(tests_of one)" = "$(tests_of half)" ] || die "the test losses differ"
     [ "$(cat "$work/half/latest_checkpointed_iteration.txt")" = 24 ] || die "tracker file"
     ;;
 
@@ -78,6 +85,7 @@ case $case_name in
     kill -TERM "$(pgrep -P "$launcher" | tail -n 1)"
     finish 75
     grep -q ' 60/60 ' "$work/stopped.out" && die "the job went on to its end"
+    [ -z "$(tests_of stopped)" ] || die "tested after a signal"
     job resumed 60 --save "$work/stopped" --load "$work/stopped"
     [ "$(tensors "$work/straight" 60)" = "$(tensors "$work/stopped" 60)" ] || die "bits differ"
     ;;

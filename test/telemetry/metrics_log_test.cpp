@@ -81,9 +81,10 @@ TEST_CASE("each step is one JSON object with exact loss and all TFLOPS", "[unit]
   log.write(step(1, 1.0 / 3.0));
   log.write(ValidationMetrics{.step = 1, .loss = 2.5, .tokens = 64, .seconds = 0.1});
   log.write(SaveMetrics{.step = 1, .folder = "a\"\n日", .seconds = 0.2});
+  log.write(TestMetrics{{.step = 1, .loss = 2.75, .tokens = 32, .seconds = 0.1}});
 
   const auto json = records(o.jsonl_path);
-  REQUIRE(json.size() == 4);
+  REQUIRE(json.size() == 5);
   for (const auto& record : json) {
     CHECK(record["schema"] == MetricsLog::kSchema);
     CHECK(record["time"].get<std::string>().size() == 19);
@@ -103,6 +104,9 @@ TEST_CASE("each step is one JSON object with exact loss and all TFLOPS", "[unit]
   CHECK(json[1].contains("tflops_per_rank_fork_c"));
   CHECK(json[2]["kind"] == "validation");
   CHECK(json[3]["folder"] == "a\"\n日");
+  CHECK(json[4]["kind"] == "test");
+  CHECK(json[4]["loss"] == 2.75);
+  CHECK(json[4]["tokens"] == 32);
 }
 
 TEST_CASE("a loss that is not finite is null in JSON and legible in hex", "[unit][telemetry]") {
@@ -228,6 +232,7 @@ TEST_CASE("the summary counts steps, quantiles and the best validation loss", "[
   }
   log.write(ValidationMetrics{.step = 50, .loss = 2.0});
   log.write(ValidationMetrics{.step = 100, .loss = 2.5});
+  log.write(TestMetrics{{.step = 100, .loss = 1.5}});
   log.write(SaveMetrics{.step = 100, .folder = "run"});
   const RunSummary summary = log.summary();
   CHECK(summary.steps == 100);
@@ -237,5 +242,6 @@ TEST_CASE("the summary counts steps, quantiles and the best validation loss", "[
   CHECK(summary.median_seconds == 50.0);
   CHECK(summary.p95_seconds == 95.0);
   CHECK_THAT(summary.text(), Catch::Contains("best 2.0000 at step 50, last 2.5000") &&
+                                 Catch::Contains("test loss") && Catch::Contains("1.5000") &&
                                  Catch::Contains("run (step 100)"));
 }

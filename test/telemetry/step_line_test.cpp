@@ -101,9 +101,11 @@ TEST_CASE("the Megatron line carries the fork's fields, spelled and spaced as th
       "167.3 | model TFLOPS (causal): 134.02 | tokens/sec per rank: 3106.0 |");
 }
 
-TEST_CASE("validation and save lines are marked in the first column", "[unit][telemetry]") {
+TEST_CASE("validation, test and save lines are marked in the first column", "[unit][telemetry]") {
   CHECK(validation_line({.step = 100, .loss = 2.0, .tokens = 40'960, .seconds = 1.23}, 25'000) ==
         "V  100/25000  2.0000  validation loss, perplexity 7.389, 41.0K tokens in 1.2 s");
+  CHECK(test_line({{.step = 100, .loss = 2.0, .tokens = 40'960, .seconds = 1.23}}, 25'000) ==
+        "T  100/25000  2.0000  test loss, perplexity 7.389, 41.0K tokens in 1.2 s");
   CHECK(save_line({.step = 100, .folder = "run/x", .seconds = 1.25}, 200) ==
         "S 100/200  saved run/x in 1.2 s");
 }
