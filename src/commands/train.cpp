@@ -132,7 +132,12 @@ int run_train(const ParsedCommandLine& parsed, const std::vector<std::string>& a
   spdlog::logger log = make_log({.rank = world->rank, .world_size = run.world_size});
   const StartPoint start = find_start(config, *world->control, log);
   Datasets datasets;
-  if (reads_data(*world, run)) datasets = open_datasets(data_options(config, start));
+  if (reads_data(*world, run)) {
+    datasets = open_datasets(data_options(config, start));
+    const auto changes = require_same_order(config, start, datasets.files);
+    if (world->rank == 0)
+      for (const std::string& line : changes) log.warn("{}", line);
+  }
   std::unique_ptr<MetricsLog> metrics;
   if (world->rank == 0) {
     print_start(parsed, job, *world, datasets);

@@ -17,7 +17,9 @@ namespace swallow {
 
 namespace {
 
-enum class Binding : uint8_t { shape, type, choice };
+/// order: may change where the order of samples stays the same, which the data tell
+/// (order_check.h).
+enum class Binding : uint8_t { shape, type, choice, order };
 
 /// A setting that a resume must give again.
 struct FixedSetting {
@@ -55,10 +57,17 @@ constexpr std::array kFixed = {
     FixedSetting{"split", Binding::choice,
                  "samples come in another order, and validation may see text already trained on"},
     FixedSetting{"mock_data", Binding::choice, kOtherText},
+    FixedSetting{"train_iters", Binding::order},
+    FixedSetting{"eval_interval", Binding::order},
+    FixedSetting{"eval_iters", Binding::order},
 };
 
 std::string_view reason(Binding binding) {
   return binding == Binding::shape ? "the shape of the weights" : "the type of the weights";
+}
+
+bool can_accept(const FixedSetting& setting) {
+  return setting.binding == Binding::choice || setting.binding == Binding::order;
 }
 
 const FixedSetting* find_fixed(std::string_view key) {
@@ -70,7 +79,7 @@ const FixedSetting* find_fixed(std::string_view key) {
 std::vector<std::string> acceptable_keys() {
   std::vector<std::string> keys;
   for (const FixedSetting& item : kFixed)
-    if (item.binding == Binding::choice) keys.emplace_back(item.key);
+    if (can_accept(item)) keys.emplace_back(item.key);
   return keys;
 }
 
@@ -84,7 +93,7 @@ bool is_option(std::string_view key) {
 void check_acceptable(const std::string& key) {
   const std::vector<std::string> keys = acceptable_keys();
   const FixedSetting* setting = find_fixed(key);
-  if (setting != nullptr && setting->binding == Binding::choice) return;
+  if (setting != nullptr && can_accept(*setting)) return;
   if (setting != nullptr)
     throw ConfigError("--accept-change {}: it decides {}, which no resume can change; expected {}",
                       key, reason(setting->binding), fmt::join(keys, "|"));
@@ -110,6 +119,7 @@ std::vector<Difference> compare(const RunConfig& config, const std::string& save
   std::vector<Difference> differences;
   for (const FixedSetting& item : kFixed) {
     const std::string key(item.key);
+    if (item.binding == Binding::order) continue;
     if (saved.at(key) != now.at(key))
       differences.push_back({&item, saved.at(key).dump(), now.at(key).dump()});
   }
@@ -173,6 +183,8 @@ std::vector<std::string> require_same_run(const RunConfig& config, const Checkpo
   if (refused)
     throw CheckpointError("--load {}: the checkpoint belongs to another run:{}\n{}", folder, list,
                           way_out(differences));
+  std::erase_if(unneeded,
+                [](const std::string& key) { return find_fixed(key)->binding == Binding::order; });
   for (const std::string& key : unneeded)
     lines.push_back(fmt::format(
         "--accept-change {}: not needed, the checkpoint was saved with the same value", key));

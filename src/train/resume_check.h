@@ -17,7 +17,8 @@ std::vector<std::string> accepted_changes(const std::string& text);
 
 /// Throws CheckpointError listing every setting that differs, with both values, and the flag that
 /// would accept them. `saved` is the state of the checkpoint in `folder`. Returns a line for every
-/// name in --accept-change: what changes and what follows, or that the name is not needed.
+/// name in --accept-change: what changes and what follows, or that the name is not needed. Settings
+/// that change the order of samples only with some data are left to require_same_order().
 std::vector<std::string> require_same_run(const RunConfig& config, const CheckpointState& saved,
                                           const std::string& folder);
 

@@ -6,6 +6,7 @@
 
 #include "base/check.h"
 #include "checkpoint/checkpoint.h"
+#include "config/config_json.h"
 #include "train/resume_check.h"
 
 namespace swallow {
@@ -43,7 +44,8 @@ StartPoint find_start(const RunConfig& config, ControlPlane& control, spdlog::lo
     for (const std::string& line : changes) log.warn("{}", line);
   return {.checkpoint = newest,
           .iteration = state.iteration,
-          .consumed_samples = state.consumed_train_samples};
+          .consumed_samples = state.consumed_train_samples,
+          .saved_training = config_from_json(state.config_json, checkpoint.load).training};
 }
 
 }  // namespace swallow

@@ -18,6 +18,7 @@ struct StartPoint {
   std::optional<int64_t> checkpoint;  // iteration to load from the folder; none: random weights
   int64_t iteration = 0;              // updates done
   int64_t consumed_samples = 0;       // by them, over all data-parallel ranks
+  std::optional<TrainingConfig> saved_training;  // of the run that is resumed
 };
 
 /// Collective: every rank takes the checkpoint that rank 0 sees. Throws CheckpointError when there

@@ -32,24 +32,6 @@ std::unique_ptr<BatchLoader> make_loader(const TrainerContext& c, const SampleSo
 
 }  // namespace
 
-DataOptions data_options(const RunConfig& config, const StartPoint& start) {
-  return {.data_path = config.data.data_path,
-          .train_data_path = config.data.train_data_path,
-          .valid_data_path = config.data.valid_data_path,
-          .test_data_path = config.data.test_data_path,
-          .split = config.data.split,
-          .seed = config.training.seed,
-          .seq_length = config.model.seq_length,
-          .global_batch_size = config.training.global_batch_size,
-          .train_iters = config.training.train_iters,
-          .done_iters = start.iteration,
-          .consumed_samples = start.consumed_samples,
-          .eval_interval = config.training.eval_interval,
-          .eval_iters = config.training.eval_iters,
-          .mock = config.data.mock_data,
-          .vocab_size = config.model.vocab_size};
-}
-
 Trainer::Trainer(const TrainerContext& context)
     : c_(context),
       engine_(c_.config, c_.run, c_.stream, c_.world),

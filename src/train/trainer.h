@@ -11,6 +11,7 @@
 #include "launch/stop_signals.h"
 #include "telemetry/metrics_log.h"
 #include "train/engine.h"
+#include "train/order_check.h"
 #include "train/start_point.h"
 
 namespace spdlog {
@@ -68,8 +69,5 @@ class Trainer {
   int64_t evaluated_at_ = -1;
   int64_t saved_at_ = -1;
 };
-
-/// What decides the order of samples, from the configuration and where the run goes on.
-DataOptions data_options(const RunConfig& config, const StartPoint& start = {});
 
 }  // namespace swallow

@@ -56,6 +56,10 @@ TEST_CASE("a resume with the same settings is silent", "[unit][resume]") {
   other_machine.parallel.tensor_model_parallel_size = 4;
   other_machine.training.micro_batch_size = 4;
   REQUIRE(check(other_machine).empty());
+  RunConfig longer = saved_config();  // the data tell whether that is the same order
+  longer.training.train_iters *= 2;
+  longer.checkpoint.accept_change = "train_iters";
+  REQUIRE(check(longer).empty());
 }
 
 TEST_CASE("a refused resume lists every difference and the flag that accepts them",
@@ -147,6 +151,7 @@ TEST_CASE("a name that cannot be accepted is refused with the nearest that can",
   REQUIRE_THAT(bad_name("seed split"), Catch::Contains("unknown name"));
   REQUIRE_THAT(bad_name("lr"), Catch::Contains("lr: it may change at any resume without this"));
   REQUIRE(accepted_changes("").empty());
+  REQUIRE(accepted_changes("train_iters,eval-iters") == Strings{"train_iters", "eval_iters"});
   REQUIRE(accepted_changes("split,global-batch-size,split") ==
           Strings{"split", "global_batch_size"});
 }
