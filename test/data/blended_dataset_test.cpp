@@ -4,65 +4,11 @@
 #include <cmath>
 
 #include "base/check.h"
-#include "data/fixtures.h"
 #include "data/mock_dataset.h"
 #include "data/split.h"
 
-using swallow::blend_sizes;
 using swallow::BlendIndex;
-using swallow::BlendSizes;
 using swallow::normalised;
-
-namespace {
-uint64_t hash_of(const BlendIndex& index) {
-  swallow::test::Hash hash;
-  for (int64_t i = 0; i < index.size(); ++i) {
-    hash.add(index.pick(i).dataset);
-    hash.add(index.pick(i).sample);
-  }
-  return hash.value();
-}
-}  // namespace
-
-// Sizes, counts and hashes of the picks made with NumPy 2.4.6 by Megatron-core's rules.
-TEST_CASE("blends are those made with NumPy", "[unit][data]") {
-  struct Known {
-    std::vector<double> weights;
-    int64_t samples;
-    std::vector<int64_t> target, built, used;
-    uint64_t hash;
-  };
-  for (const Known& known : std::vector<Known>{
-           {{1, 1}, 1000, {500, 500}, {503, 503}, {500, 500}, 0x7e95be421fbc49bdULL},
-           {{0.3, 0.7}, 5000, {1500, 3500}, {1508, 3518}, {1500, 3500}, 0x89433ca69800f6f5ULL},
-           {{.1, .2, .7},
-            777,
-            {78, 156, 544},
-            {79, 157, 547},
-            {78, 156, 544},
-            0x161099c980ce32b6ULL},
-           {{10.6, 10.5, 12.5, 16.4, 38.3, 1.67, 5, 5},
-            20000,
-            {2121, 2101, 2501, 3281, 7663, 335, 1001, 1001},
-            {2132, 2112, 2514, 3298, 7702, 337, 1007, 1007},
-            {2121, 2101, 2501, 3282, 7663, 334, 1001, 1001},
-            0x697f22f03f87b5e6ULL},
-           {{1, 2, 3, 4, 5, 6, 7, 8, 9},
-            3001,
-            {67, 134, 201, 267, 334, 401, 467, 534, 601},
-            {68, 135, 203, 269, 336, 404, 470, 537, 605},
-            {67, 134, 200, 267, 334, 401, 468, 534, 601},
-            0xfa2c30a1a85a590ULL}}) {
-    CAPTURE(known.weights, known.samples);
-    const std::vector<double> shares = normalised(known.weights);
-    const BlendSizes sizes = blend_sizes(shares, known.samples);
-    REQUIRE(sizes.target == known.target);
-    REQUIRE(sizes.built == known.built);
-    const BlendIndex index(shares, sizes.total);
-    REQUIRE(std::vector<int64_t>(index.used().begin(), index.used().end()) == known.used);
-    REQUIRE(hash_of(index) == known.hash);
-  }
-}
 
 TEST_CASE("the greedy rule rounds the product before it subtracts", "[unit][data]") {
   // With a fused multiply-add some of these picks differ; volatile keeps the reference from it.

@@ -1,4 +1,4 @@
-// What the tests of data share: a folder that vanishes, small datasets, a hash of integers.
+// What the tests of data share: a folder that vanishes, small datasets, messages of errors.
 #pragma once
 
 #include <stdlib.h>
@@ -69,27 +69,12 @@ inline void write_dataset(const std::string& prefix, std::span<const int32_t> le
   writer.finish();
 }
 
-/// The lengths that the fixtures made with NumPy used: uneven, some 0.
+/// As scripts/make_data_fixtures.py has them: uneven, some 0.
 inline std::vector<int32_t> uneven_lengths(int count) {
   std::vector<int32_t> lengths;
   for (int i = 0; i < count; ++i) lengths.push_back((i * 7919 + 13) % 97);
   return lengths;
 }
-
-/// FNV-1a over 64-bit words, as the fixtures were hashed.
-class Hash {
- public:
-  void add(int64_t value) { hash_ = (hash_ ^ static_cast<uint64_t>(value)) * 0x100000001b3ULL; }
-  template <class Range>
-  Hash& add_all(const Range& range) {
-    for (const auto value : range) add(static_cast<int64_t>(value));
-    return *this;
-  }
-  [[nodiscard]] uint64_t value() const { return hash_; }
-
- private:
-  uint64_t hash_ = 0xcbf29ce484222325ULL;
-};
 
 /// The message of the exception of type E that `fn` throws; fails when it throws none.
 template <class E, class Fn>

@@ -11,7 +11,6 @@
 
 using swallow::SampleIndex;
 using swallow::SampleOrder;
-using swallow::test::Hash;
 using swallow::test::TemporaryFolder;
 
 namespace {
@@ -92,76 +91,6 @@ void require_equal(const std::vector<int32_t>& lengths, const SampleOrder& order
 }
 
 }  // namespace
-
-// Hashes of the document, sample and shuffle index that NumPy 2.4.6 gives for these cases.
-TEST_CASE("whole orders are those made with NumPy", "[unit][data]") {
-  struct Known {
-    SampleOrder order;
-    int64_t epochs;
-    bool separate;
-    int64_t size;
-    uint64_t documents, rows, shuffle;
-  };
-  const std::vector<int32_t> lengths = swallow::test::uneven_lengths(300);
-  for (const Known& known : std::vector<Known>{{{{0, 300}, 100, 64, 1234},
-                                                1,
-                                                false,
-                                                224,
-                                                0xed534456d964681bULL,
-                                                0x5729884a16af177aULL,
-                                                0xeed47bea0dc1c031ULL},
-                                               {{{10, 250}, 400, 32, 1234},
-                                                2,
-                                                true,
-                                                713,
-                                                0x980592d0a72cc80dULL,
-                                                0x42b08672a40771e4ULL,
-                                                0x3ea5963e3ff4a839ULL},
-                                               {{{0, 300}, 1000, 64, 0},
-                                                5,
-                                                true,
-                                                1123,
-                                                0x7898a127aa8faaf9ULL,
-                                                0xfa4f16a7a927d240ULL,
-                                                0x68f8899854650fd6ULL},
-                                               {{{0, 300}, 930, 64, 42},
-                                                5,
-                                                true,
-                                                1123,
-                                                0x60811f7cfd0fabe1ULL,
-                                                0x622e201682572ca9ULL,
-                                                0xd05aabb641b7bbccULL},
-                                               {{{285, 300}, 50, 128, 1234},
-                                                9,
-                                                false,
-                                                51,
-                                                0x1e2b496017f887cfULL,
-                                                0xba529f86b3e12ec0ULL,
-                                                0x3f98fb45c6cf9e84ULL},
-                                               {{{0, 300}, 237, 60, 7},
-                                                1,
-                                                false,
-                                                239,
-                                                0x6191b55b0d0561edULL,
-                                                0x2df7347fc5b839ceULL,
-                                                0x9be5874560e090aaULL}}) {
-    CAPTURE(known.order.num_samples);
-    const SampleIndex index(lengths, known.order);
-    REQUIRE(index.plan().epochs == known.epochs);
-    REQUIRE(index.plan().separate_last == known.separate);
-    REQUIRE(index.size() == known.size);
-    REQUIRE(Hash().add_all(index.document_order()).value() == known.documents);
-    Hash rows;
-    Hash shuffle;
-    for (int64_t i = 0; i <= index.size(); ++i) {
-      rows.add(index.position(i).entry);
-      rows.add(index.position(i).offset);
-      if (i < index.size()) shuffle.add(index.row_of(i));
-    }
-    REQUIRE(rows.value() == known.rows);
-    REQUIRE(shuffle.value() == known.shuffle);
-  }
-}
 
 TEST_CASE("the order agrees with its plain definition", "[unit][data]") {
   const std::vector<int32_t> uneven = swallow::test::uneven_lengths(60);
