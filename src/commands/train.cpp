@@ -138,6 +138,7 @@ int run_train(const ParsedCommandLine& parsed, const std::vector<std::string>& a
     if (world->rank == 0)
       for (const std::string& line : changes) log.warn("{}", line);
   }
+  world->control->barrier();  // bad data end the job before any rank takes memory for the model
   std::unique_ptr<MetricsLog> metrics;
   if (world->rank == 0) {
     print_start(parsed, job, *world, datasets);
