@@ -2,12 +2,15 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
+#include <string_view>
+#include <system_error>
 #include <utility>
 
 #include "base/check.h"
@@ -15,7 +18,25 @@
 namespace swallow {
 
 namespace {
+
 constexpr size_t kWriteBufferBytes = size_t{1} << 20;
+constexpr std::string_view kPartial = ".partial.";  // followed by the process id
+
+/// Removes a temporary file unless its writer holds the lock. False when it stays.
+bool remove_abandoned(const std::string& path) {
+  // NFS grants an exclusive lock only where the file is open for writing.
+  const int fd = ::open(path.c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+  if (fd < 0) return errno == ENOENT;
+  const bool removed = ::flock(fd, LOCK_EX | LOCK_NB) == 0 && ::unlink(path.c_str()) == 0;
+  ::close(fd);
+  return removed;
+}
+
+std::filesystem::path folder_of(const std::string& path) {
+  const std::filesystem::path parent = std::filesystem::path(path).parent_path();
+  return parent.empty() ? std::filesystem::path(".") : parent;
+}
+
 }  // namespace
 
 InputFile::InputFile(std::string path) : path_(std::move(path)) {
@@ -69,12 +90,14 @@ std::vector<std::byte> InputFile::read_all() const {
 }
 
 OutputFile::OutputFile(std::string path)
-    : path_(std::move(path)), temporary_(fmt::format("{}.partial.{}", path_, ::getpid())) {
+    : path_(std::move(path)), temporary_(fmt::format("{}{}{}", path_, kPartial, ::getpid())) {
   fd_ = ::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0640);
   if (fd_ < 0) {
     throw IoError("{}: cannot be created: {}{}", temporary_, std::strerror(errno),
                   errno == EEXIST ? " (left by a run that was killed? then remove it)" : "");
   }
+  // Best effort: a file system without locks leaves it to people to say that a writer is dead.
+  (void)::flock(fd_, LOCK_EX | LOCK_NB);
   buffer_.reserve(kWriteBufferBytes);
 }
 
@@ -121,9 +144,22 @@ void OutputFile::commit() {
   ::close(std::exchange(fd_, -1));
 }
 
+std::string remove_leftovers(const std::string& path) {
+  const std::string begin = std::filesystem::path(path).filename().string() + std::string(kPartial);
+  std::string busy;
+  std::error_code error;
+  // A folder that cannot be listed hides what it holds; creating the output will say what is wrong.
+  for (const auto& entry : std::filesystem::directory_iterator(folder_of(path), error)) {
+    const std::string name = entry.path().filename().string();
+    const bool ours = name.starts_with(begin) && name.size() > begin.size() &&
+                      name.find_first_not_of("0123456789", begin.size()) == std::string::npos;
+    if (ours && !remove_abandoned(entry.path().string())) busy = entry.path().string();
+  }
+  return busy;
+}
+
 void sync_folder_of(const std::string& path) {
-  const std::filesystem::path parent = std::filesystem::path(path).parent_path();
-  const std::string folder = parent.empty() ? std::string(".") : parent.string();
+  const std::string folder = folder_of(path).string();
   const int fd = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   const bool ok = fd >= 0 && ::fsync(fd) == 0;
   const int error = errno;

@@ -37,7 +37,8 @@ class InputFile {
 };
 
 /// A file written under a temporary name beside `path`; commit() makes it durable and gives it its
-/// name. Without commit() it is removed. A crash leaves at most `<path>.partial.<pid>`.
+/// name. Without commit() it is removed. A crash leaves at most `<path>.partial.<pid>`, which
+/// remove_leftovers() clears; a lock on it tells that its writer lives.
 class OutputFile {
  public:
   explicit OutputFile(std::string path);
@@ -64,6 +65,10 @@ class OutputFile {
   int64_t size_ = 0;
   std::vector<std::byte> buffer_;
 };
+
+/// Removes what writers of `path` that were killed have left. Returns the name of a temporary file
+/// whose writer lives (or cannot be known to be dead), which then stays; otherwise nothing.
+[[nodiscard]] std::string remove_leftovers(const std::string& path);
 
 /// Makes renames and removals in the folder that holds `path` durable.
 void sync_folder_of(const std::string& path);

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cstdint>
 #include <nlohmann/json.hpp>
 
@@ -26,7 +27,10 @@ std::string printable(std::string_view text) {
 /// Receives the parser's events; a method returns false to stop. nlohmann/json checks UTF-8.
 class TextHandler {
  public:
-  TextHandler(std::string_view key, JsonText& result) : key_(key), result_(result) {}
+  TextHandler(std::span<const std::string> keys, JsonTexts& result)
+      : keys_(keys), found_(keys.size(), false), result_(result) {
+    result.texts.resize(keys.size());
+  }
 
   bool null() { return scalar("null"); }
   bool boolean(bool /*value*/) { return scalar("a boolean"); }
@@ -37,9 +41,9 @@ class TextHandler {
 
   bool string(std::string& value) {
     if (depth_ == 0) return fail("the line is a string, expected an object");
-    if (wanted_) {
-      result_.text = std::move(value);
-      wanted_ = false;
+    if (wanted_ != kNone) {
+      result_.texts[wanted_] = std::move(value);
+      wanted_ = kNone;
     }
     return true;
   }
@@ -53,9 +57,12 @@ class TextHandler {
   bool end_array() { return close(); }
 
   bool key(std::string& name) {
-    if (depth_ != 1 || name != key_) return true;
-    if (found_) return fail(fmt::format("the key \"{}\" is there twice", key_));
-    found_ = wanted_ = true;
+    if (depth_ != 1) return true;
+    const auto place = std::find(keys_.begin(), keys_.end(), name);
+    if (place == keys_.end()) return true;
+    wanted_ = static_cast<size_t>(place - keys_.begin());
+    if (found_[wanted_]) return fail(fmt::format("the key \"{}\" is there twice", name));
+    found_[wanted_] = true;
     return true;
   }
 
@@ -70,20 +77,32 @@ class TextHandler {
     return fail(fmt::format("byte {}: {}", position, printable(text)));
   }
 
-  [[nodiscard]] bool found() const { return found_; }
+  /// After the last event: a key that did not come is a problem.
+  void finish() {
+    for (size_t i = 0; i < keys_.size(); ++i) {
+      if (!found_[i]) {
+        fail(fmt::format("no key \"{}\"", keys_[i]));
+        return;
+      }
+    }
+  }
 
  private:
+  static constexpr size_t kNone = SIZE_MAX;
+
   bool fail(std::string problem) {
     result_.problem = std::move(problem);
     return false;
   }
+  bool wrong_type(std::string_view type) {
+    return fail(fmt::format("\"{}\" is {}, expected a string", keys_[wanted_], type));
+  }
   bool scalar(std::string_view type) {
     if (depth_ == 0) return fail(fmt::format("the line is {}, expected an object", type));
-    if (wanted_) return fail(fmt::format("\"{}\" is {}, expected a string", key_, type));
-    return true;
+    return wanted_ == kNone || wrong_type(type);
   }
   bool open(std::string_view type) {
-    if (wanted_) return fail(fmt::format("\"{}\" is {}, expected a string", key_, type));
+    if (wanted_ != kNone) return wrong_type(type);
     if (++depth_ > kMaxDepth) return fail(fmt::format("nested deeper than {}", kMaxDepth));
     return true;
   }
@@ -92,20 +111,19 @@ class TextHandler {
     return true;
   }
 
-  std::string_view key_;
-  JsonText& result_;
+  std::span<const std::string> keys_;
+  std::vector<bool> found_;  // of each key
+  JsonTexts& result_;
   int depth_ = 0;
-  bool wanted_ = false;  // the value that comes next is the one
-  bool found_ = false;
+  size_t wanted_ = kNone;  // the key whose value comes next
 };
 
 }  // namespace
 
-JsonText json_text(std::string_view line, std::string_view key) {
-  JsonText result;
-  TextHandler handler(key, result);
-  const bool parsed = nlohmann::json::sax_parse(line.begin(), line.end(), &handler);
-  if (parsed && !handler.found()) result.problem = fmt::format("no key \"{}\"", key);
+JsonTexts json_texts(std::string_view line, std::span<const std::string> keys) {
+  JsonTexts result;
+  TextHandler handler(keys, result);
+  if (nlohmann::json::sax_parse(line.begin(), line.end(), &handler)) handler.finish();
   return result;
 }
 

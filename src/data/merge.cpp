@@ -1,7 +1,6 @@
 #include "data/merge.h"
 
 #include <algorithm>
-#include <filesystem>
 #include <span>
 
 #include "base/check.h"
@@ -21,19 +20,6 @@ struct Part {
   std::string prefix;
   IndexSummary summary;
 };
-
-/// A taken name is refused even where preprocessing would replace it: it may be one of the inputs.
-void refuse_existing(const std::string& prefix) {
-  for (const char* ending : {".idx", ".bin"}) {
-    const std::string path = prefix + ending;
-    if (std::filesystem::exists(std::filesystem::symlink_status(path))) {
-      throw ConfigError(
-          "--output-prefix {}: {} exists; expected a name that is free (remove it, or give "
-          "another)",
-          prefix, path);
-    }
-  }
-}
 
 void check_types(const Part& first, const Part& other) {
   const TokenType a = first.summary.header.type;
@@ -123,7 +109,13 @@ MergeResult merge_datasets(const MergeOptions& options,
                            const std::function<void(const PreprocessProgress&)>& progress) {
   if (options.inputs.empty()) throw ConfigError("--input: no dataset given");
   if (options.output_prefix.empty()) throw ConfigError("--output-prefix: not given");
-  refuse_existing(options.output_prefix);
+  std::vector<std::string> input_files;
+  for (const std::string& input : options.inputs) {
+    for (const char* ending : {".bin", ".idx"}) {
+      input_files.push_back(dataset_prefix(input) + ending);
+    }
+  }
+  claim_output(options.output_prefix, options.existing, input_files);
 
   std::vector<Part> parts;
   IndexHeader joined;

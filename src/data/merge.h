@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "data/output_place.h"
 #include "data/preprocess.h"
 
 namespace swallow {
@@ -14,6 +15,7 @@ namespace swallow {
 struct MergeOptions {
   std::vector<std::string> inputs;  // prefixes or names of `.idx` files, joined in this order
   std::string output_prefix;        // of the `.bin` and `.idx` to be written
+  Existing existing = Existing::refuse;
 };
 
 struct MergeResult {
@@ -25,8 +27,8 @@ struct MergeResult {
 
 /// Every input's index is checked whole before a byte is written. Element types must be one, and
 /// sequences must have modes in all or none. DataError for the inputs, ConfigError for options and
-/// for an output that exists, IoError when writing fails; then nothing is left under the output's
-/// name. `progress` may be empty.
+/// for an output that may not be written, IoError when writing fails; then nothing is left under
+/// the output's name. `progress` may be empty.
 MergeResult merge_datasets(const MergeOptions& options,
                            const std::function<void(const PreprocessProgress&)>& progress);
 

@@ -2,117 +2,94 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <memory>
 #include <span>
-#include <string_view>
 
 #include "base/check.h"
-#include "base/math.h"
-#include "data/file.h"
+#include "data/document_encoder.h"
 #include "data/indexed_dataset.h"
-#include "data/json_text.h"
-#include "data/line_reader.h"
+#include "data/input_list.h"
 #include "data/ordered_pool.h"
-#include "data/tokenizer.h"
+#include "data/text_input.h"
 
 namespace swallow {
 
 namespace {
 
 constexpr size_t kReportedBadLines = 10;
-constexpr size_t kMaxLineBytes = size_t{64} << 20;
+constexpr size_t kMaxBytesInFlight = size_t{256} << 20;  // of text; reached by huge lines alone
 
-/// A chunk of lines on its way from the reader through a worker to the writer.
-struct Job {
-  std::string_view file;
-  LineChunk chunk;
-  int64_t bytes_done = 0;  // of all inputs, once this is written
-  // Made by the worker:
-  std::vector<int32_t> tokens;   // of all documents, one after the other
-  std::vector<int32_t> lengths;  // of each document
-  std::vector<std::string> bad_lines;
-  int64_t empty_documents = 0;
-};
-
-class Encoder {
- public:
-  explicit Encoder(const PreprocessOptions& options)
-      : options_(options), tokenizer_(options.tokenizer_model) {
-    if (tokenizer_.info().bos < 0) {
-      throw DataError("{}: has no <s>, which begins every document", options.tokenizer_model);
+void check(const PreprocessOptions& options) {
+  if (options.inputs.empty()) throw ConfigError("--input: no file given");
+  if (options.output_prefix.empty()) throw ConfigError("--output-prefix: not given");
+  if (options.tokenizer_model.empty()) throw ConfigError("--tokenizer-model: not given");
+  if (options.json_keys.empty()) throw ConfigError("--json-keys: no key given");
+  for (auto key = options.json_keys.begin(); key != options.json_keys.end(); ++key) {
+    if (key->empty() || key->find('/') != std::string::npos) {
+      throw ConfigError("--json-keys {}: expected a key, which becomes part of a file name", *key);
     }
-    if (options.append_eod && tokenizer_.info().eos < 0) {
-      throw DataError("{}: has no </s>, which --append-eod asks for", options.tokenizer_model);
+    if (std::find(options.json_keys.begin(), key, *key) != key) {
+      throw ConfigError("--json-keys {}: given twice; expected each key once", *key);
     }
   }
-
-  [[nodiscard]] int64_t vocab_size() const { return tokenizer_.info().vocab_size; }
-
-  /// Runs in several workers at once, each with its own job.
-  void encode(Job& job) const {
-    int64_t number = job.chunk.first_line;
-    for (const LineChunk::Line& line : job.chunk.lines) {
-      if (line.too_long) {
-        job.bad_lines.push_back(
-            fmt::format("{}:{}: longer than {} bytes", job.file, number, kMaxLineBytes));
-      } else {
-        encode_line(job, job.chunk.view(line), number);
-      }
-      ++number;
-    }
+  if (options.workers < 1 || options.workers > 1024) {
+    throw ConfigError("--workers {}: expected 1 to 1024", options.workers);
   }
-
- private:
-  void encode_line(Job& job, std::string_view line, int64_t number) const {
-    if (line.find_first_not_of(" \t\r") == std::string_view::npos) {
-      ++job.empty_documents;
-      return;
-    }
-    const JsonText json = json_text(line, options_.json_key);
-    if (!json.problem.empty()) {
-      job.bad_lines.push_back(fmt::format("{}:{}: {}", job.file, number, json.problem));
-      return;
-    }
-    const std::vector<int32_t> tokens = tokenizer_.encode(json.text);
-    if (tokens.empty()) {
-      ++job.empty_documents;
-      return;
-    }
-    const size_t before = job.tokens.size();
-    job.tokens.push_back(tokenizer_.info().bos);
-    job.tokens.insert(job.tokens.end(), tokens.begin(), tokens.end());
-    if (options_.append_eod) job.tokens.push_back(tokenizer_.info().eos);
-    job.lengths.push_back(narrow<int32_t>(job.tokens.size() - before));
+  if (options.max_bad_lines < 0) {
+    throw ConfigError("--max-bad-lines {}: expected 0 or more", options.max_bad_lines);
   }
+}
 
-  const PreprocessOptions& options_;
-  Tokenizer tokenizer_;
-};
+std::vector<std::string> output_prefixes(const PreprocessOptions& options) {
+  std::vector<std::string> prefixes;
+  for (const std::string& key : options.json_keys) {
+    prefixes.push_back(fmt::format("{}_{}_document", options.output_prefix, key));
+  }
+  return prefixes;
+}
 
-/// Takes finished jobs in order: writes documents, counts, refuses too many bad lines.
+/// Takes finished chunks in order: writes documents, counts, refuses too many bad lines.
 class Collector {
  public:
-  Collector(const PreprocessOptions& options, PreprocessResult& result,
-            IndexedDatasetWriter& writer)
-      : options_(options), result_(result), writer_(writer) {}
-
-  void collect(const Job& job) {
-    std::span<const int32_t> rest(job.tokens);
-    for (const int32_t length : job.lengths) {
-      writer_.add_document(rest.first(static_cast<size_t>(length)));
-      rest = rest.subspan(static_cast<size_t>(length));
+  Collector(const PreprocessOptions& options, TokenType type) : options_(options) {
+    for (const std::string& prefix : output_prefixes(options)) {
+      writers_.push_back(std::make_unique<IndexedDatasetWriter>(prefix, type));
+      result_.datasets.push_back({.prefix = prefix});
     }
-    result_.lines += static_cast<int64_t>(job.chunk.lines.size());
-    result_.empty_documents += job.empty_documents;
-    for (const std::string& message : job.bad_lines) {
+  }
+
+  void collect(const EncodedChunk& chunk) {
+    for (size_t i = 0; i < writers_.size(); ++i) {
+      std::span<const int32_t> rest(chunk.keys[i].tokens);
+      for (const int32_t length : chunk.keys[i].lengths) {
+        writers_[i]->add_document(rest.first(static_cast<size_t>(length)));
+        rest = rest.subspan(static_cast<size_t>(length));
+      }
+      result_.datasets[i].tokens = writers_[i]->num_tokens();
+    }
+    result_.documents = writers_.front()->num_documents();
+    result_.lines += static_cast<int64_t>(chunk.chunk.lines.size());
+    result_.blank_lines += chunk.blank_lines;
+    result_.empty_texts += chunk.empty_texts;
+    for (const std::string& message : chunk.bad_lines) {
       ++result_.bad_lines;
       if (result_.first_bad_lines.size() < kReportedBadLines) {
         result_.first_bad_lines.push_back(message);
       }
       if (result_.bad_lines > options_.max_bad_lines) refuse();
     }
-    result_.documents = writer_.num_documents();
-    result_.tokens = writer_.num_tokens();
+  }
+
+  [[nodiscard]] const PreprocessResult& so_far() const { return result_; }
+
+  PreprocessResult finish(int64_t input_bytes) {
+    result_.input_bytes = input_bytes;
+    for (size_t i = 0; i < writers_.size(); ++i) {
+      writers_[i]->finish();
+      result_.datasets[i].bytes = writers_[i]->bytes();
+    }
+    return std::move(result_);
   }
 
  private:
@@ -124,78 +101,97 @@ class Collector {
   }
 
   const PreprocessOptions& options_;
-  PreprocessResult& result_;
-  IndexedDatasetWriter& writer_;
+  PreprocessResult result_;
+  std::vector<std::unique_ptr<IndexedDatasetWriter>> writers_;  // one for each key
 };
 
-void check(const PreprocessOptions& options) {
-  if (options.inputs.empty()) throw ConfigError("--input: no file given");
-  if (options.output_prefix.empty()) throw ConfigError("--output-prefix: not given");
-  if (options.tokenizer_model.empty()) throw ConfigError("--tokenizer-model: not given");
-  if (options.json_key.empty() || options.json_key.find('/') != std::string::npos) {
-    throw ConfigError("--json-keys {}: expected a key, which becomes part of a file name",
-                      options.json_key);
+/// Hands chunks of lines to the workers and takes them back in order.
+class Pipeline {
+ public:
+  using Progress = std::function<void(const PreprocessProgress&)>;
+
+  Pipeline(const DocumentEncoder& encoder, int workers, Collector& collector,
+           const Progress& progress, int64_t bytes_total)
+      : collector_(collector),
+        progress_(progress),
+        bytes_total_(bytes_total),
+        window_(2 * static_cast<size_t>(workers) + 1),
+        pool_(workers, [&encoder](EncodedChunk& chunk) { encoder.encode(chunk); }) {}
+
+  /// Reads one file to its end.
+  void read(const std::string& path) {
+    TextInput input(path);
+    LineReader reader([&input](std::span<char> out) { return input.read(out); }, kMaxLineBytes);
+    for (;;) {
+      auto chunk = std::make_unique<EncodedChunk>();
+      if (!reader.next(chunk->chunk)) break;
+      chunk->file = path;
+      chunk->bytes_done = bytes_before_ + input.consumed();
+      bytes_in_flight_ += chunk->chunk.text.size();
+      pool_.submit(std::move(chunk));
+      // Two chunks a worker wait or are worked on; that bounds the memory.
+      while (pool_.size() >= window_ ||
+             (pool_.size() > 1 && bytes_in_flight_ > kMaxBytesInFlight)) {
+        finish_oldest();
+      }
+    }
+    bytes_before_ += input.consumed();
   }
-  if (options.workers < 1 || options.workers > 1024) {
-    throw ConfigError("--workers {}: expected 1 to 1024", options.workers);
+
+  void finish() {
+    while (pool_.size() > 0) finish_oldest();
   }
-  if (options.max_bad_lines < 0) {
-    throw ConfigError("--max-bad-lines {}: expected 0 or more", options.max_bad_lines);
+
+ private:
+  void finish_oldest() {
+    const std::unique_ptr<EncodedChunk> chunk = pool_.take();
+    bytes_in_flight_ -= chunk->chunk.text.size();
+    collector_.collect(*chunk);
+    if (!progress_) return;
+    const PreprocessResult& result = collector_.so_far();
+    progress_({chunk->bytes_done, bytes_total_, result.documents, result.tokens()});
   }
-}
+
+  Collector& collector_;
+  const Progress& progress_;
+  int64_t bytes_total_;
+  int64_t bytes_before_ = 0;  // of the files that were read
+  size_t window_;             // chunks
+  size_t bytes_in_flight_ = 0;
+  OrderedPool<EncodedChunk> pool_;
+};
 
 }  // namespace
+
+int64_t PreprocessResult::tokens() const {
+  int64_t sum = 0;
+  for (const Dataset& dataset : datasets) sum += dataset.tokens;
+  return sum;
+}
+
+int64_t PreprocessResult::output_bytes() const {
+  int64_t sum = 0;
+  for (const Dataset& dataset : datasets) sum += dataset.bytes;
+  return sum;
+}
 
 PreprocessResult preprocess(const PreprocessOptions& options,
                             const std::function<void(const PreprocessProgress&)>& progress) {
   check(options);
-  // Every input is opened first: a misspelt name is known before an hour of work, not after it.
-  std::vector<InputFile> files;
-  PreprocessResult result;
-  for (const std::string& path : options.inputs) {
-    files.emplace_back(path);
-    result.input_bytes += files.back().size();
+  // What can be wrong with the names is known before an hour of work, not after it.
+  const std::vector<std::string> inputs = expand_inputs(options.inputs);
+  const int64_t input_bytes = check_inputs(inputs);
+  for (const std::string& prefix : output_prefixes(options)) {
+    claim_output(prefix, options.existing, inputs);
   }
-  const Encoder encoder(options);
-  result.prefix = fmt::format("{}_{}_document", options.output_prefix, options.json_key);
-  IndexedDatasetWriter writer(result.prefix, token_type_for(encoder.vocab_size()));
-  Collector collector(options, result, writer);
-
-  OrderedPool<Job> pool(options.workers, [&encoder](Job& job) { encoder.encode(job); });
-  const auto finish_oldest = [&] {
-    const std::unique_ptr<Job> job = pool.take();
-    collector.collect(*job);
-    if (progress) {
-      progress({job->bytes_done, result.input_bytes, result.documents, result.tokens});
-    }
-  };
-  // Two chunks a worker wait or are worked on; that bounds the memory.
-  const size_t window = 2 * static_cast<size_t>(options.workers) + 1;
-  int64_t bytes_done = 0;
-  for (const InputFile& file : files) {
-    int64_t offset = 0;
-    LineReader reader(
-        [&](std::span<char> out) {
-          const int64_t got = file.read_some(offset, std::as_writable_bytes(out));
-          offset += got;
-          return got;
-        },
-        kMaxLineBytes);
-    for (;;) {
-      auto job = std::make_unique<Job>();
-      if (!reader.next(job->chunk)) break;
-      job->file = file.path();
-      job->bytes_done = bytes_done + offset;
-      pool.submit(std::move(job));
-      if (pool.size() >= window) finish_oldest();
-    }
-    bytes_done += file.size();
-  }
-  while (pool.size() > 0) finish_oldest();
-
-  writer.finish();
-  result.output_bytes = writer.bytes();
-  return result;
+  const DocumentEncoder encoder({.tokenizer_model = options.tokenizer_model,
+                                 .json_keys = options.json_keys,
+                                 .append_eod = options.append_eod});
+  Collector collector(options, token_type_for(encoder.vocab_size()));
+  Pipeline pipeline(encoder, options.workers, collector, progress, input_bytes);
+  for (const std::string& path : inputs) pipeline.read(path);
+  pipeline.finish();
+  return collector.finish(input_bytes);
 }
 
 }  // namespace swallow

@@ -18,8 +18,11 @@ using swallow::test::write_file;
 
 namespace {
 
-int merge(const std::vector<std::string>& inputs, const std::string& output) {
-  std::vector<std::string> args = {"--merge", "--output-prefix", output, "--input"};
+int merge(const std::vector<std::string>& inputs, const std::string& output,
+          const std::vector<std::string>& more = {}) {
+  std::vector<std::string> args = {"--merge", "--output-prefix", output};
+  args.insert(args.end(), more.begin(), more.end());
+  args.push_back("--input");
   args.insert(args.end(), inputs.begin(), inputs.end());
   return run_preprocess(args);
 }
@@ -59,6 +62,27 @@ TEST_CASE("preprocess refuses arguments by name before any work", "[unit][data]"
   }
   REQUIRE(refusal({"--max-bad-lines", "-1"}).find("--max-bad-lines") != std::string::npos);
   REQUIRE(message_of<swallow::ConfigError>([] { run_preprocess({}); }).find("required") !=
+          std::string::npos);
+}
+
+TEST_CASE("preprocess refuses keys and outputs by name before any work", "[unit][data]") {
+  const TemporaryFolder folder;
+  write_file(folder / "in.jsonl", "{}\n");
+  const auto refusal = [&](const std::string& prefix, const std::vector<std::string>& more) {
+    std::vector<std::string> args = {"--input", folder / "in.jsonl", "--tokenizer-model",
+                                     "m",       "--output-prefix",   prefix};
+    args.insert(args.end(), more.begin(), more.end());
+    return message_of<swallow::ConfigError>([&] { run_preprocess(args); });
+  };
+  const std::string out = folder / "out";
+  REQUIRE(refusal(out, {"--json-keys", "a/b"}).find("--json-keys a/b: ") == 0);
+  REQUIRE(refusal(out, {"--json-keys", "a", "b", "a"}).find("--json-keys a: given twice") == 0);
+  REQUIRE(refusal(folder / "none/out", {}).find("there is no folder " + (folder / "none")) !=
+          std::string::npos);
+  REQUIRE(refusal(out, {"--input", folder / "in.jsonl"}).find("is the same file") !=
+          std::string::npos);
+  write_file(folder / "out_b_document.bin", "x");
+  REQUIRE(refusal(out, {"--json-keys", "a", "b"}).find("out_b_document.bin exists; give another") !=
           std::string::npos);
 }
 
@@ -130,7 +154,7 @@ TEST_CASE("a merge of two token types is refused naming both files", "[unit][dat
   REQUIRE(folder.names().size() == 4);
 }
 
-TEST_CASE("a merge never writes over a file, be it an input", "[unit][data]") {
+TEST_CASE("a merge never writes over a file unasked, nor over an input at all", "[unit][data]") {
   const TemporaryFolder folder;
   const std::vector<int32_t> lengths = {3, 4};
   write_dataset(folder / "a", lengths);
@@ -147,6 +171,25 @@ TEST_CASE("a merge never writes over a file, be it an input", "[unit][data]") {
   REQUIRE(message_of<swallow::ConfigError>([&] {
             merge({folder / "a"}, folder / "link");
           }).find("link.idx exists") != std::string::npos);
+
+  REQUIRE(message_of<swallow::ConfigError>([&] {
+            merge({folder / "a"}, folder / "a", {"--overwrite"});
+          }).find("is one of the inputs") != std::string::npos);
+  REQUIRE(read_file(folder / "a.bin") == before);
+  REQUIRE(merge({folder / "a"}, folder / "half", {"--overwrite"}) == 0);
+  REQUIRE(read_file(folder / "half.bin") == before);
+  REQUIRE(read_file(folder / "half.idx") == read_file(folder / "a.idx"));
+}
+
+TEST_CASE("a merge takes a pattern of indices", "[unit][data]") {
+  const TemporaryFolder folder;
+  const std::vector<int32_t> lengths = {3, 4};
+  write_dataset(folder / "a1", lengths);
+  write_dataset(folder / "a2", lengths);
+  REQUIRE(merge({folder / "a?.idx"}, folder / "pattern") == 0);
+  REQUIRE(merge({folder / "a1", folder / "a2"}, folder / "names") == 0);
+  REQUIRE(read_file(folder / "pattern.bin") == read_file(folder / "names.bin"));
+  REQUIRE(read_file(folder / "pattern.idx") == read_file(folder / "names.idx"));
 }
 
 TEST_CASE("a merge of a damaged or missing input leaves nothing behind", "[unit][data]") {
