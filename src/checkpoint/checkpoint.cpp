@@ -78,7 +78,7 @@ void check_finite(const LocalPiece& piece, RankMemory& memory) {
 /// `piece` and `memory` outlive the result.
 TensorToWrite tensor_to_write(const LocalPiece& piece, RankMemory& memory) {
   TensorToWrite tensor{.name = piece.name,
-                       .dtype = piece.dtype,
+                       .type = number_type(piece.dtype),
                        .bytes = [&memory, &piece](int64_t offset, int64_t bytes) {
                          const int64_t element = size_of(piece.dtype);
                          return memory.read(piece, exact_div(offset, element),

@@ -31,12 +31,14 @@ std::string write_reason(const std::filesystem::path& path, int error, int64_t n
 
 }  // namespace
 
-File File::open(const std::filesystem::path& path) {
+File File::open(const std::filesystem::path& path, Links links) {
   // O_NONBLOCK: opening a named pipe must not wait for its writer.
-  const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+  const int flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK | (links == Links::refuse ? O_NOFOLLOW : 0);
+  const int descriptor = ::open(path.c_str(), flags);
   if (descriptor < 0)
-    throw CheckpointError("{}: cannot open: {}", path.string(),
-                          errno == ELOOP ? "is a symbolic link" : reason(errno));
+    throw CheckpointError(
+        "{}: cannot open: {}", path.string(),
+        errno == ELOOP && links == Links::refuse ? "is a symbolic link" : reason(errno));
   File file(path, descriptor);
   struct stat status {};
   if (fstat(descriptor, &status) != 0 || !S_ISREG(status.st_mode))
@@ -114,8 +116,8 @@ void File::sync_and_close() {
     throw IoError("{}: cannot close: {}", path_.string(), reason(errno));
 }
 
-std::vector<std::byte> read_file(const std::filesystem::path& path) {
-  const File file = File::open(path);
+std::vector<std::byte> read_file(const std::filesystem::path& path, Links links) {
+  const File file = File::open(path, links);
   std::vector<std::byte> bytes(static_cast<size_t>(file.size()));
   file.read(bytes, 0);
   return bytes;

@@ -12,11 +12,15 @@
 
 namespace swallow {
 
+/// Whether opening a file follows a symbolic link. Folders of the Hugging Face cache consist of
+/// them; what we write has none.
+enum class Links : uint8_t { refuse, follow };
+
 /// An open regular file. Move-only. Reading throws CheckpointError, writing IoError.
 class File {
  public:
-  /// Symbolic links and anything that is not a regular file are refused.
-  static File open(const std::filesystem::path& path);
+  /// Anything that is not a regular file is refused.
+  static File open(const std::filesystem::path& path, Links links = Links::refuse);
   /// The file must not exist yet.
   static File create(const std::filesystem::path& path);
 
@@ -45,7 +49,7 @@ class File {
 };
 
 /// All bytes of a file.
-std::vector<std::byte> read_file(const std::filesystem::path& path);
+std::vector<std::byte> read_file(const std::filesystem::path& path, Links links = Links::refuse);
 
 /// A new file with this text, on the disk when the call returns (its name is not: sync_folder).
 void write_new_file(const std::filesystem::path& path, std::string_view text);

@@ -132,7 +132,8 @@ StoredPiece parse_piece(const nlohmann::json& json, const Shape& shape, const st
   StoredPiece piece;
   piece.kind = parse_choice<StateKind>(object, "kind", kStateKinds,
                                        [](StateKind kind) { return name_of(kind); });
-  piece.dtype = parse_choice<DType>(object, "dtype", kTypes, file_dtype);
+  piece.dtype =
+      parse_choice<DType>(object, "dtype", kTypes, [](DType dtype) { return file_dtype(dtype); });
   CanonicalRange& r = piece.range;
   std::tie(r.row_begin, r.row_end) = parse_range(object, "rows", shape[0]);
   std::tie(r.column_begin, r.column_end) =

@@ -109,9 +109,9 @@ std::string header_bytes(std::span<const TensorToWrite> tensors, int64_t* data_b
   header["__metadata__"] = {{"format", "pt"}};  // what `transformers` asks for
   int64_t offset = 0;
   for (const TensorToWrite& tensor : tensors) {
-    const auto bytes = checked_bytes(tensor.shape, size_of(tensor.dtype));
+    const auto bytes = checked_bytes(tensor.shape, size_of(tensor.type));
     SWALLOW_CHECK(bytes && !header.contains(tensor.name), "bad tensor {}", tensor.name);
-    header[tensor.name] = {{"dtype", file_dtype(tensor.dtype)},
+    header[tensor.name] = {{"dtype", file_dtype(tensor.type)},
                            {"shape", tensor.shape},
                            {"data_offsets", {offset, offset + *bytes}}};
     offset += *bytes;
@@ -185,7 +185,8 @@ TensorFileHeader parse_tensor_header(std::span<const std::byte> prefix, int64_t 
   return header;
 }
 
-TensorFile::TensorFile(const std::filesystem::path& path) : file_(File::open(path)) {
+TensorFile::TensorFile(const std::filesystem::path& path, Links links)
+    : file_(File::open(path, links)) {
   const int64_t size = file_.size();
   std::vector<std::byte> prefix(static_cast<size_t>(std::min(size, kLengthBytes)));
   file_.read(prefix, 0);
@@ -199,6 +200,15 @@ const FileTensor& TensorFile::at(std::string_view name) const {
   if (found == header_.tensors.end())
     throw CheckpointError("{}: there is no tensor {}", path(), in_quotes(name));
   return found->second;
+}
+
+void TensorFile::read_part(const FileTensor& tensor, int64_t offset,
+                           std::span<std::byte> bytes) const {
+  SWALLOW_CHECK(offset >= 0 && offset <= tensor.bytes &&
+                    static_cast<int64_t>(bytes.size()) <= tensor.bytes - offset,
+                "bytes {} to {} of {}", offset, offset + static_cast<int64_t>(bytes.size()),
+                tensor.bytes);
+  file_.read(bytes, tensor.offset + offset);
 }
 
 std::string TensorFile::read(
@@ -227,7 +237,7 @@ WrittenTensorFile write_tensor_file(const std::filesystem::path& path,
   file.reserve(written.size);
   file.write(std::as_bytes(std::span(header)), 0);
   for (const TensorToWrite& tensor : tensors) {
-    const int64_t bytes = checked_bytes(tensor.shape, size_of(tensor.dtype)).value();
+    const int64_t bytes = checked_bytes(tensor.shape, size_of(tensor.type)).value();
     ContentHash hash;
     for (int64_t begin = 0; begin < bytes; begin += kFileChunk) {
       const std::span part = tensor.bytes(begin, std::min(kFileChunk, bytes - begin));

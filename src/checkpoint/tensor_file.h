@@ -15,6 +15,7 @@
 
 #include "base/dtype.h"
 #include "checkpoint/file.h"
+#include "checkpoint/number_type.h"
 
 namespace swallow {
 
@@ -50,13 +51,16 @@ TensorFileHeader parse_tensor_header(std::span<const std::byte> prefix, int64_t 
 /// An open safetensors file whose header has been checked.
 class TensorFile {
  public:
-  explicit TensorFile(const std::filesystem::path& path);
+  explicit TensorFile(const std::filesystem::path& path, Links links = Links::refuse);
 
   [[nodiscard]] const TensorFileHeader& header() const noexcept { return header_; }
   [[nodiscard]] std::string path() const { return file_.path().string(); }
   [[nodiscard]] int64_t size() const { return file_.size(); }
   /// Throws CheckpointError when there is no such tensor.
   [[nodiscard]] const FileTensor& at(std::string_view name) const;
+
+  /// Fills `bytes` with those of a tensor from byte `offset` of it on, unchecked.
+  void read_part(const FileTensor& tensor, int64_t offset, std::span<std::byte> bytes) const;
 
   /// Hands over all bytes of a tensor in pieces of at most kFileChunk, with their offset in the
   /// tensor; returns their XXH3-128.
@@ -72,9 +76,10 @@ class TensorFile {
 /// A tensor to be written.
 struct TensorToWrite {
   std::string name;
-  DType dtype = DType::f32;
+  NumberType type = NumberType::f32;
   std::vector<int64_t> shape;
-  /// At most kFileChunk of its bytes from `offset` on, valid until the next call.
+  /// At most kFileChunk of its bytes from `offset` on, valid until the next call. Asked for once
+  /// each, in order.
   std::function<std::span<const std::byte>(int64_t offset, int64_t bytes)> bytes;
 };
 

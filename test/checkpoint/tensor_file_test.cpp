@@ -66,10 +66,10 @@ TEST_CASE("a written tensor file reads back bit for bit", "[unit]") {
     };
   };
   const std::vector<TensorToWrite> tensors = {
-      {"wide", DType::f64, {3}, bytes_of(0)},
-      {"long \"name\"", DType::f32, {static_cast<int64_t>(longer.size())}, bytes_of(1)},
-      {"narrow", DType::bf16, {1, 3}, bytes_of(2)},
-      {"empty", DType::bf16, {0, 3}, bytes_of(3)},
+      {"wide", NumberType::f64, {3}, bytes_of(0)},
+      {"long \"name\"", NumberType::f32, {static_cast<int64_t>(longer.size())}, bytes_of(1)},
+      {"narrow", NumberType::bf16, {1, 3}, bytes_of(2)},
+      {"empty", NumberType::bf16, {0, 3}, bytes_of(3)},
   };
   const std::string path = folder / "a.safetensors";
   const WrittenTensorFile written = write_tensor_file(path, tensors);
@@ -81,9 +81,9 @@ TEST_CASE("a written tensor file reads back bit for bit", "[unit]") {
   REQUIRE(file.header().tensors.size() == tensors.size());
   for (size_t i = 0; i < tensors.size(); ++i) {
     const FileTensor& tensor = file.at(tensors[i].name);
-    CHECK(tensor.dtype == file_dtype(tensors[i].dtype));
+    CHECK(tensor.dtype == file_dtype(tensors[i].type));
     CHECK(tensor.shape == tensors[i].shape);
-    CHECK(tensor.offset % size_of(tensors[i].dtype) == 0);
+    CHECK(tensor.offset % size_of(tensors[i].type) == 0);
     const std::vector<std::byte> bytes = contents(file, tensors[i].name);
     REQUIRE(static_cast<int64_t>(bytes.size()) == tensor.bytes);
     CHECK(std::ranges::equal(bytes, contents_of[i]));
