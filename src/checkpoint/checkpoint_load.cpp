@@ -11,8 +11,8 @@
 #include "checkpoint/manifest.h"
 #include "checkpoint/pieces.h"
 #include "checkpoint/rank_memory.h"
+#include "checkpoint/stored_files.h"
 #include "checkpoint/strict_json.h"
-#include "checkpoint/tensor_file.h"
 #include "optim/master_weights.h"
 
 namespace swallow {
@@ -109,12 +109,8 @@ void check_agreement(const Manifest& manifest, const std::vector<std::string>& r
 
 void read_piece(const TensorFile& file, const PieceRead& read, RankMemory& memory) {
   const StoredPiece& stored = *read.stored;
-  const FileTensor& tensor = file.at(stored.key);
   const int64_t element = size_of(stored.dtype);
-  if (tensor.dtype != file_dtype(stored.dtype) || tensor.bytes != stored.range.size() * element)
-    throw CheckpointError("{}: tensor {} of {} bytes of {} is not what the manifest says",
-                          file.path(), in_quotes(stored.key), tensor.bytes, tensor.dtype);
-  const std::string hash = file.read(tensor, [&](std::span<const std::byte> bytes, int64_t offset) {
+  const auto consume = [&](std::span<const std::byte> bytes, int64_t offset) {
     CanonicalRange part = stored.range;
     part.begin += offset / element;
     part.end = part.begin + static_cast<int64_t>(bytes.size()) / element;
@@ -122,25 +118,14 @@ void read_piece(const TensorFile& file, const PieceRead& read, RankMemory& memor
       memory.write(read.local, run.destination,
                    bytes.subspan(static_cast<size_t>(run.source * element),
                                  static_cast<size_t>(run.count * element)));
-  });
-  if (hash != stored.hash)
-    throw CheckpointError("{}: tensor {}, bytes {} to {}: XXH3-128 is {}, the manifest says {}",
-                          file.path(), in_quotes(stored.key), tensor.offset,
-                          tensor.offset + tensor.bytes, hash, stored.hash);
+  };
+  check_stored_hash(file, stored, file.read(find_stored(file, stored), consume));
 }
 
 void read_pieces(const fs::path& folder, const Manifest& manifest, const LoadPlan& plan,
                  RankMemory& memory) {
   for (const auto& [turn, reads] : plan) {
-    const StoredFile& stored = manifest.files.at(turn.file);
-    const fs::path path = folder / turn.file;
-    const TensorFile file(path);
-    if (file.size() != stored.size)
-      throw CheckpointError("{}: {} bytes, the manifest says {}", path.string(), file.size(),
-                            stored.size);
-    if (file.header().hash != stored.header_hash)
-      throw CheckpointError("{}: XXH3-128 of the header is {}, the manifest says {}", path.string(),
-                            file.header().hash, stored.header_hash);
+    const TensorFile file = open_stored_file(folder, manifest, turn.file);
     for (const PieceRead& read : reads) read_piece(file, read, memory);
   }
 }

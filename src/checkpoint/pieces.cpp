@@ -48,9 +48,8 @@ const Tensor& tensor_of(const CheckpointTensors& tensors, StateKind kind) {
 }
 
 /// Weights are held whole, wherever the optimizer's shards are cut.
-std::vector<ShardPiece> held_pieces(const CheckpointTensors& tensors, StateKind kind) {
-  const ParamLayout& layout = *tensors.layout;
-  if (kind != StateKind::weight) return layout.pieces(tensors.shard_rank);
+std::vector<ShardPiece> held_pieces(const ParamLayout& layout, int shard_rank, StateKind kind) {
+  if (kind != StateKind::weight) return layout.pieces(shard_rank);
   std::vector<ShardPiece> whole;
   for (size_t i = 0; i < layout.specs().size(); ++i) {
     const FlatRange flat = layout.param(i);
@@ -80,15 +79,10 @@ std::string_view name_of(StateKind kind) {
   return "?";
 }
 
-std::vector<LocalPiece> local_pieces(const CheckpointTensors& tensors, StateKind kind) {
-  const Tensor& held_in = tensor_of(tensors, kind);
-  const bool split = kind == StateKind::master && is_split_master(held_in);
-  const auto element = [](const Tensor& tensor, int64_t index) {
-    return static_cast<std::byte*>(tensor.data) + index * size_of(tensor.dtype);
-  };
-  std::vector<LocalPiece> result;
-  for (const ShardPiece& held : held_pieces(tensors, kind)) {
-    const ParamSpec& spec = tensors.layout->specs()[static_cast<size_t>(held.param)];
+std::vector<HeldRange> held_ranges(const ParamLayout& layout, int shard_rank, StateKind kind) {
+  std::vector<HeldRange> result;
+  for (const ShardPiece& held : held_pieces(layout, shard_rank, kind)) {
+    const ParamSpec& spec = layout.specs()[static_cast<size_t>(held.param)];
     for (const CanonicalPart& part : spec.parts) {
       const int64_t part_begin = part.local_row * part.columns();
       const int64_t begin = std::max(held.begin, part_begin);
@@ -97,8 +91,6 @@ std::vector<LocalPiece> local_pieces(const CheckpointTensors& tensors, StateKind
       const int64_t offset = begin - held.begin;
       result.push_back({.name = part.name,
                         .shape = part.shape,
-                        .kind = kind,
-                        .dtype = split ? DType::f32 : held_in.dtype,
                         .range = {.row_begin = part.row_begin,
                                   .row_end = part.row_end,
                                   .column_begin = part.column_begin,
@@ -106,11 +98,30 @@ std::vector<LocalPiece> local_pieces(const CheckpointTensors& tensors, StateKind
                                   .begin = begin - part_begin,
                                   .end = end - part_begin},
                         .replicated = spec.replicated,
-                        .data = split ? element(tensors.params, held.flat + offset)
-                                      : element(held_in, held.shard + offset),
-                        .low_bits = split ? element(held_in, held.shard + offset) : nullptr});
+                        .flat = held.flat + offset,
+                        .held = held.shard + offset});
     }
   }
+  return result;
+}
+
+std::vector<LocalPiece> local_pieces(const CheckpointTensors& tensors, StateKind kind) {
+  const Tensor& held_in = tensor_of(tensors, kind);
+  const bool split = kind == StateKind::master && is_split_master(held_in);
+  const auto element = [](const Tensor& tensor, int64_t index) {
+    return static_cast<std::byte*>(tensor.data) + index * size_of(tensor.dtype);
+  };
+  std::vector<LocalPiece> result;
+  for (HeldRange& held : held_ranges(*tensors.layout, tensors.shard_rank, kind))
+    result.push_back(
+        {.name = std::move(held.name),
+         .shape = held.shape,
+         .kind = kind,
+         .dtype = split ? DType::f32 : held_in.dtype,
+         .range = held.range,
+         .replicated = held.replicated,
+         .data = split ? element(tensors.params, held.flat) : element(held_in, held.held),
+         .low_bits = split ? element(held_in, held.held) : nullptr});
   return result;
 }
 

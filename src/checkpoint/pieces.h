@@ -36,6 +36,19 @@ struct CanonicalRange {
   friend bool operator==(const CanonicalRange&, const CanonicalRange&) = default;
 };
 
+/// A range that a rank holds as one contiguous run.
+struct HeldRange {
+  std::string name;  // canonical
+  Shape shape;       // of the whole canonical tensor
+  CanonicalRange range;
+  bool replicated = false;  // the tensor-parallel peers hold the same
+  int64_t flat = 0;         // its first element in the flat buffers
+  int64_t held = 0;         // ... in the tensor of its kind: the flat buffer or the shard
+};
+
+/// What a rank holds of `kind`, without padding: all its weights, or its shard of the state.
+std::vector<HeldRange> held_ranges(const ParamLayout& layout, int shard_rank, StateKind kind);
+
 /// A range that lies as one contiguous run in this rank's memory, or as two: a split master's.
 struct LocalPiece {
   std::string name;  // canonical
@@ -48,7 +61,7 @@ struct LocalPiece {
   std::byte* low_bits = nullptr;  // u16, of a split master only
 };
 
-/// What this rank holds of `kind`, without padding: all its weights, or its shard of the state.
+/// held_ranges() in this rank's memory.
 std::vector<LocalPiece> local_pieces(const CheckpointTensors& tensors, StateKind kind);
 
 /// `count` elements that two ranges share, at these offsets from the ranges' first elements.
