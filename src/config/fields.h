@@ -151,7 +151,7 @@ template <class Config, class Visitor>
 void visit_checkpoint_fields(Config& c, Visitor& visit) {
   GroupFields<Visitor> field{Group::checkpoint, visit};
   field(c.save, "save", "folder to save checkpoints in");
-  field(c.load, "load", "folder to continue from");
+  field(c.load, "load", "folder to continue from: a run's, or Hugging Face's");
   field(c.save_interval, "save_interval", "steps between saves; 0: only at the end",
         {0, 1'000'000'000});
   field(c.load_or_init, "load_or_init", "random weights when load is still empty");

@@ -6,6 +6,7 @@
 
 #include "base/check.h"
 #include "checkpoint/checkpoint.h"
+#include "checkpoint/hugging_face_folder.h"
 #include "config/config_json.h"
 #include "train/resume_check.h"
 
@@ -22,18 +23,37 @@ std::optional<int64_t> find_for_all(const std::string& folder, ControlPlane& con
   return answer.empty() ? std::nullopt : std::optional<int64_t>(std::stoll(answer));
 }
 
+/// Rank 0 decides what kind of folder it is.
+bool is_hugging_face(const std::string& folder, ControlPlane& control) {
+  if (folder.empty()) return false;
+  const bool mine = control.rank() == 0 && is_hugging_face_folder(folder);
+  return !control.exchange(mine ? "yes" : "").front().empty();
+}
+
+/// Weights without a run: every setting but the model's shape is free.
+StartPoint start_from_hugging_face(const RunConfig& config) {
+  const CheckpointConfig& checkpoint = config.checkpoint;
+  if (!checkpoint.accept_change.empty())
+    throw ConfigError("--accept-change {}: --load {} is a Hugging Face folder, no run to resume",
+                      checkpoint.accept_change, checkpoint.load);
+  require_same_model(config.model, read_hugging_face_config(checkpoint.load).model,
+                     checkpoint.load);
+  return {.hugging_face = true};
+}
+
 }  // namespace
 
 StartPoint find_start(const RunConfig& config, ControlPlane& control, spdlog::logger& log) {
   const CheckpointConfig& checkpoint = config.checkpoint;
   // A wrong name is refused even where there is nothing to compare with yet.
   (void)accepted_changes(checkpoint.accept_change);
+  if (is_hugging_face(checkpoint.load, control)) return start_from_hugging_face(config);
   const std::optional<int64_t> newest = find_for_all(checkpoint.load, control);
   if (!newest) {
     if (!checkpoint.load.empty() && !checkpoint.load_or_init)
       throw CheckpointError(
-          "--load {}: no checkpoint there; expected a folder that --save has written, or "
-          "--load-or-init to start from random weights",
+          "--load {}: no checkpoint there; expected a folder that --save has written, a Hugging "
+          "Face folder with safetensors, or --load-or-init to start from random weights",
           checkpoint.load);
     return {};
   }

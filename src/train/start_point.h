@@ -16,6 +16,7 @@ namespace swallow {
 
 struct StartPoint {
   std::optional<int64_t> checkpoint;  // iteration to load from the folder; none: random weights
+  bool hugging_face = false;          // the folder holds weights only, as `transformers` saves them
   int64_t iteration = 0;              // updates done
   int64_t consumed_samples = 0;       // by them, over all data-parallel ranks
   std::optional<TrainingConfig> saved_training;  // of the run that is resumed

@@ -6,7 +6,9 @@
 #include <span>
 
 #include "checkpoint/checkpoint.h"
+#include "checkpoint/hugging_face_load.h"
 #include "config/config_json.h"
+#include "telemetry/number_text.h"
 
 namespace swallow {
 
@@ -44,7 +46,8 @@ Trainer::Trainer(const TrainerContext& context)
 ExitCode Trainer::train() {
   const TrainingConfig& t = c_.config.training;
   load_or_initialise();
-  if (iteration_ == 0 && c_.config.checkpoint.finetune) evaluate();
+  const bool foreign_weights = c_.config.checkpoint.finetune || c_.start.hugging_face;
+  if (iteration_ == 0 && foreign_weights) evaluate();
   while (iteration_ < t.train_iters) {
     const StepResult result = train_step();
     if (due(iteration_, t.eval_interval)) evaluate();
@@ -164,8 +167,23 @@ void Trainer::save() {
 void Trainer::load_or_initialise() {
   if (c_.start.checkpoint)
     load(*c_.start.checkpoint);
+  else if (c_.start.hugging_face)
+    load_folder();
   else
     engine_.initialise();
+}
+
+void Trainer::load_folder() {
+  const std::string& folder = c_.config.checkpoint.load;
+  const FolderLoad loaded =
+      load_hugging_face(folder, engine_.checkpoint_tensors(), *c_.world.control);
+  engine_.gather_params();
+  if (c_.world.rank != 0) return;
+  for (const std::string& notice : loaded.notices) c_.log.warn("{}", notice);
+  c_.log.info(
+      "loaded the weights from the Hugging Face folder {}: this rank read {}; iteration, "
+      "optimizer and data start anew",
+      folder, bytes_text(loaded.bytes_read));
 }
 
 void Trainer::load(int64_t iteration) {

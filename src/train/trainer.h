@@ -45,6 +45,7 @@ class Trainer {
  private:
   void load_or_initialise();
   void load(int64_t iteration);
+  void load_folder();
   StepResult train_step();
   void update_peak_memory();
   void report_step(const StepResult& result, double seconds);
