@@ -52,7 +52,7 @@ unpack_package() {
   note "$package"
 }
 
-# extract LANGUAGE: writes data/LANGUAGE.jsonl, one document a line.
+# extract LANGUAGE: writes data/LANGUAGE/*.jsonl.gz, one document a line, in pieces as corpora come.
 extract() {
   local language=$1 package html=() man=()
   for package in ${guides[$language]}; do
@@ -72,15 +72,21 @@ extract() {
     LC_ALL=C awk -v language="$language" -f scripts/quickstart/paragraphs.awk \
       -f scripts/quickstart/man.awk "${man[@]}"
   } | LC_ALL=C awk '{ printf "%05d\t%s\n", NR * 7919 % 99991, $0 }' | LC_ALL=C sort | cut -f 2- \
-    >"$work/data/$language.jsonl.part"
-  mv "$work/data/$language.jsonl.part" "$work/data/$language.jsonl"
+    >"$work/data/$language.jsonl"
+  rm -rf "$work/data/$language" "$work/data/$language.part"
+  mkdir "$work/data/$language.part"
+  # shellcheck disable=SC2016 # split sets FILE
+  split --number=l/4 --numeric-suffixes --additional-suffix=.jsonl.gz --filter='gzip >"$FILE"' \
+    "$work/data/$language.jsonl" "$work/data/$language.part/"
+  rm "$work/data/$language.jsonl"
+  mv "$work/data/$language.part" "$work/data/$language"
 }
 
 train_tokenizer() {
   local language
   # A few megabytes teach 4,000 pieces as well as all of them, in a fraction of the time.
   for language in en ja; do
-    head -n 600 "$work/data/$language.jsonl" |
+    gzip -dc "$work/data/$language"/*.gz | awk 'NR <= 600' |
       sed -e 's/^{"text": "//' -e 's/"}$//' -e 's/\\n/\n/g' -e 's/\\\(.\)/\1/g' \
         >"$work/data/$language.sample.txt"
   done
@@ -135,23 +141,24 @@ apt-get download -qq --print-uris manpages manpages-ja >/dev/null 2>&1 ||
   $([[ $EUID == 0 ]] || echo sudo) apt-get update -qq
 for language in en ja; do
   for package in ${guides[$language]} ${manuals[$language]}; do unpack_package "$package"; done
-  fresh "$work/data/$language.jsonl" scripts/quickstart/*.awk scripts/quickstart.sh ||
+  fresh "$work/data/$language" scripts/quickstart/*.awk scripts/quickstart.sh ||
     extract "$language"
-  note "$language: $(wc -l <"$work/data/$language.jsonl") documents," \
-    "$(($(wc -c <"$work/data/$language.jsonl") / 1000)) kB"
+  note "$language:$(gzip -dc "$work/data/$language"/*.gz |
+    LC_ALL=C awk '{ bytes += length($0) + 1 } END { printf "%6d documents, %d kB", NR, bytes / 1000 }')"
 done
 
 section "Tokenizer: SentencePiece, $vocabulary pieces for both languages"
-fresh "$work/tokenizer.model" "$work"/data/{en,ja}.jsonl || train_tokenizer
+fresh "$work/tokenizer.model" "$work"/data/{en,ja} || train_tokenizer
 note "$work/tokenizer.model"
 
 section "Preprocess: token ids in Megatron's .bin and .idx"
 for language in en ja; do
-  fresh "$work/data/${language}_text_document.idx" "$work/data/$language.jsonl" \
-    "$work/tokenizer.model" "$build/swallow-train" ||
-    "$build/swallow-train" preprocess --input "$work/data/$language.jsonl" \
+  dataset=$work/data/${language}_text_document
+  fresh "$dataset.idx" "$work/data/$language" "$work/tokenizer.model" "$build/swallow-train" ||
+    "$build/swallow-train" preprocess --input "$work/data/$language/*.jsonl.gz" \
       --output-prefix "$work/data/$language" --tokenizer-model "$work/tokenizer.model" \
-      --append-eod --workers "$jobs"
+      --append-eod --workers "$jobs" --overwrite
+  "$build/swallow-train" inspect "$dataset.idx" --verify --vocab-size $vocabulary
 done
 
 section "Pre-train on English: 8 processes, data 2 x tensor 2 x pipeline 2"
