@@ -20,7 +20,7 @@ DocumentEncoder::DocumentEncoder(EncoderOptions options)
   }
 }
 
-void DocumentEncoder::encode(EncodedChunk& chunk) const {
+void DocumentEncoder::encode(EncodedChunk& chunk, TokenCache& cache) const {
   chunk.keys.resize(options_.json_keys.size());
   int64_t number = chunk.chunk.first_line;
   for (const LineChunk::Line& line : chunk.chunk.lines) {
@@ -28,14 +28,14 @@ void DocumentEncoder::encode(EncodedChunk& chunk) const {
       chunk.bad_lines.push_back(
           fmt::format("{}:{}: longer than {} bytes", chunk.file, number, kMaxLineBytes));
     } else {
-      encode_line(chunk, chunk.chunk.view(line), number);
+      encode_line(chunk.chunk.view(line), number, chunk, cache);
     }
     ++number;
   }
 }
 
-void DocumentEncoder::encode_line(EncodedChunk& chunk, std::string_view line,
-                                  int64_t number) const {
+void DocumentEncoder::encode_line(std::string_view line, int64_t number, EncodedChunk& chunk,
+                                  TokenCache& cache) const {
   if (line.find_first_not_of(" \t\r") == std::string_view::npos) {
     ++chunk.blank_lines;
     return;
@@ -46,20 +46,15 @@ void DocumentEncoder::encode_line(EncodedChunk& chunk, std::string_view line,
     return;
   }
   for (size_t i = 0; i < json.texts.size(); ++i) {
-    add_document(json.texts[i], chunk, chunk.keys[i]);
+    std::vector<int32_t>& tokens = chunk.keys[i].tokens;
+    const size_t before = tokens.size();
+    tokens.push_back(tokenizer_.info().bos);
+    tokenizer_.encode(json.texts[i], cache, tokens);
+    // Kept all the same, as Megatron keeps it: document i of every key comes from the same line.
+    if (tokens.size() == before + 1) ++chunk.empty_texts;
+    if (options_.append_eod) tokens.push_back(tokenizer_.info().eos);
+    chunk.keys[i].lengths.push_back(narrow<int32_t>(tokens.size() - before));
   }
-}
-
-void DocumentEncoder::add_document(std::string_view text, EncodedChunk& chunk,
-                                   DocumentTokens& documents) const {
-  const size_t before = documents.tokens.size();
-  documents.tokens.push_back(tokenizer_.info().bos);
-  const std::vector<int32_t> tokens = tokenizer_.encode(text);
-  // Kept all the same, as Megatron keeps it: document i of every key comes from the same line.
-  if (tokens.empty()) ++chunk.empty_texts;
-  documents.tokens.insert(documents.tokens.end(), tokens.begin(), tokens.end());
-  if (options_.append_eod) documents.tokens.push_back(tokenizer_.info().eos);
-  documents.lengths.push_back(narrow<int32_t>(documents.tokens.size() - before));
 }
 
 }  // namespace swallow

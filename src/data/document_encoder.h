@@ -43,12 +43,12 @@ class DocumentEncoder {
 
   [[nodiscard]] int64_t vocab_size() const { return tokenizer_.info().vocab_size; }
 
-  /// Runs in several workers at once, each with its own chunk.
-  void encode(EncodedChunk& chunk) const;
+  /// Runs in several workers at once, each with its own chunk and cache.
+  void encode(EncodedChunk& chunk, TokenCache& cache) const;
 
  private:
-  void encode_line(EncodedChunk& chunk, std::string_view line, int64_t number) const;
-  void add_document(std::string_view text, EncodedChunk& chunk, DocumentTokens& documents) const;
+  void encode_line(std::string_view line, int64_t number, EncodedChunk& chunk,
+                   TokenCache& cache) const;
 
   EncoderOptions options_;
   Tokenizer tokenizer_;

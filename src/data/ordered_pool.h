@@ -15,14 +15,16 @@
 
 namespace swallow {
 
-/// submit() and take() belong to one thread; `work` runs in the workers, on one job at a time each.
+/// submit() and take() belong to one thread; `work` runs in the workers, on one job at a time each,
+/// and is told which worker it runs in, from 0.
 template <class Job>
 class OrderedPool {
  public:
-  OrderedPool(int num_workers, std::function<void(Job&)> work) : work_(std::move(work)) {
+  OrderedPool(int num_workers, std::function<void(Job&, int worker)> work)
+      : work_(std::move(work)) {
     threads_.reserve(static_cast<size_t>(num_workers));
     try {
-      for (int i = 0; i < num_workers; ++i) threads_.emplace_back([this] { run(); });
+      for (int i = 0; i < num_workers; ++i) threads_.emplace_back([this, i] { run(i); });
     } catch (...) {
       stop();  // the system refused a thread: join those that run, then report
       throw;
@@ -64,7 +66,7 @@ class OrderedPool {
     std::exception_ptr error;
   };
 
-  void run() {
+  void run(int worker) {
     std::unique_lock lock(mutex_);
     for (;;) {
       work_left_.wait(lock, [this] { return stopping_ || next_ < jobs_.size(); });
@@ -74,7 +76,7 @@ class OrderedPool {
       lock.unlock();
       std::exception_ptr error;
       try {
-        work_(*entry.job);
+        work_(*entry.job, worker);
       } catch (...) {
         error = std::current_exception();
       }
@@ -95,7 +97,7 @@ class OrderedPool {
     threads_.clear();
   }
 
-  std::function<void(Job&)> work_;
+  std::function<void(Job&, int)> work_;
   mutable std::mutex mutex_;
   std::condition_variable work_left_;
   std::condition_variable job_done_;

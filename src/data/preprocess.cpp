@@ -116,7 +116,10 @@ class Pipeline {
         progress_(progress),
         bytes_total_(bytes_total),
         window_(2 * static_cast<size_t>(workers) + 1),
-        pool_(workers, [&encoder](EncodedChunk& chunk) { encoder.encode(chunk); }) {}
+        caches_(static_cast<size_t>(workers)),
+        pool_(workers, [this, &encoder](EncodedChunk& chunk, int worker) {
+          encoder.encode(chunk, caches_[static_cast<size_t>(worker)]);
+        }) {}
 
   /// Reads one file to its end.
   void read(const std::string& path) {
@@ -158,6 +161,7 @@ class Pipeline {
   int64_t bytes_before_ = 0;  // of the files that were read
   size_t window_;             // chunks
   size_t bytes_in_flight_ = 0;
+  std::vector<TokenCache> caches_;  // of each worker
   OrderedPool<EncodedChunk> pool_;
 };
 

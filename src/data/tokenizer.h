@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "data/token_cache.h"
 #include "data/tokenizer_model.h"
 
 namespace swallow {
@@ -20,8 +21,11 @@ class Tokenizer {
   Tokenizer& operator=(const Tokenizer&) = delete;
   ~Tokenizer();
 
-  /// Tokens of `text`, without BOS or EOS. May be called from several threads at once.
-  [[nodiscard]] std::vector<int32_t> encode(std::string_view text) const;
+  /// Appends the tokens of `text`, which is valid UTF-8, without BOS or EOS: those that
+  /// SentencePiece gives for the whole of it. Where the model allows, it is asked part by part
+  /// (TextCuts), and only for parts that `cache` does not hold. May be called from several threads
+  /// at once, each with its own cache; a cache serves one tokenizer.
+  void encode(std::string_view text, TokenCache& cache, std::vector<int32_t>& tokens) const;
   [[nodiscard]] const TokenizerInfo& info() const noexcept { return info_; }
 
  private:

@@ -12,11 +12,22 @@ namespace {
 // Field numbers and values of sentencepiece_model.proto.
 constexpr uint64_t kModelPieces = 1;
 constexpr uint64_t kModelTrainerSpec = 2;
+constexpr uint64_t kModelNormalizerSpec = 3;
+constexpr uint64_t kModelSelfTestData = 4;
 constexpr uint64_t kPieceText = 1;
 constexpr uint64_t kPieceType = 3;
 constexpr uint64_t kPieceTypeControl = 3;
+constexpr uint64_t kPieceTypeUnused = 5;
+constexpr uint64_t kTrainerModelType = 3;
+constexpr uint64_t kTrainerModelTypeBpe = 2;
+constexpr uint64_t kTrainerSpaceAsSuffix = 24;
+constexpr uint64_t kTrainerByteFallback = 35;
 constexpr uint64_t kTrainerBosPiece = 46;
 constexpr uint64_t kTrainerEosPiece = 47;
+constexpr uint64_t kNormalizerCharsmap = 2;
+constexpr uint64_t kNormalizerDummyPrefix = 3;
+constexpr uint64_t kNormalizerRemoveSpaces = 4;
+constexpr uint64_t kNormalizerEscapeSpaces = 5;
 
 constexpr int64_t kMaxModelBytes = int64_t{64} << 20;
 
@@ -91,31 +102,79 @@ class MessageReader {
   size_t at_ = 0;
 };
 
+struct Piece {
+  std::string_view text;
+  uint64_t type = 0;
+};
+
+Piece read_piece(MessageReader message) {
+  Piece piece;
+  for (Field item; message.next(item);) {
+    if (item.number == kPieceText) piece.text = item.bytes;
+    if (item.number == kPieceType) piece.type = item.value;
+  }
+  return piece;
+}
+
+/// What is read besides the pieces, with the values that a model has which does not say.
+struct Settings {
+  std::string_view bos = "<s>";
+  std::string_view eos = "</s>";
+  bool byte_pairs = false;
+  bool byte_fallback = false;
+  bool space_as_suffix = false;
+  bool charsmap = false;
+  bool dummy_prefix = true;
+  bool remove_spaces = true;
+  bool escape_spaces = true;
+  bool self_test = false;
+  bool unused_pieces = false;
+
+  void read_trainer(MessageReader spec) {
+    for (Field item; spec.next(item);) {
+      if (item.number == kTrainerBosPiece) bos = item.bytes;
+      if (item.number == kTrainerEosPiece) eos = item.bytes;
+      if (item.number == kTrainerModelType) byte_pairs = item.value == kTrainerModelTypeBpe;
+      if (item.number == kTrainerByteFallback) byte_fallback = item.value != 0;
+      if (item.number == kTrainerSpaceAsSuffix) space_as_suffix = item.value != 0;
+    }
+  }
+  void read_normalizer(MessageReader spec) {
+    for (Field item; spec.next(item);) {
+      if (item.number == kNormalizerCharsmap) charsmap = !item.bytes.empty();
+      if (item.number == kNormalizerDummyPrefix) dummy_prefix = item.value != 0;
+      if (item.number == kNormalizerRemoveSpaces) remove_spaces = item.value != 0;
+      if (item.number == kNormalizerEscapeSpaces) escape_spaces = item.value != 0;
+    }
+  }
+  // Unused pieces are split again by a rule that looks at the whole text; the library would find
+  // its self-test failing when no space is put before it.
+  [[nodiscard]] bool plain_merges() const {
+    return byte_pairs && byte_fallback && !space_as_suffix && !charsmap && !remove_spaces &&
+           escape_spaces && !self_test && !unused_pieces;
+  }
+};
+
 }  // namespace
 
 TokenizerInfo parse_tokenizer_model(std::span<const std::byte> bytes, std::string_view file) {
   TokenizerInfo info;
-  std::string_view bos = "<s>";
-  std::string_view eos = "</s>";
+  Settings settings;
   std::vector<std::string_view> controls;  // pieces of type CONTROL; others are left empty
 
   MessageReader model({reinterpret_cast<const char*>(bytes.data()), bytes.size()}, file, 0);
   for (Field field; model.next(field);) {
+    const MessageReader inner(field.bytes, file, model.offset_of(field.bytes));
     if (field.number == kModelTrainerSpec) {
-      MessageReader spec(field.bytes, file, model.offset_of(field.bytes));
-      for (Field item; spec.next(item);) {
-        if (item.number == kTrainerBosPiece) bos = item.bytes;
-        if (item.number == kTrainerEosPiece) eos = item.bytes;
-      }
+      settings.read_trainer(inner);
+    } else if (field.number == kModelNormalizerSpec) {
+      settings.read_normalizer(inner);
+    } else if (field.number == kModelSelfTestData) {
+      settings.self_test = true;
     } else if (field.number == kModelPieces) {
-      MessageReader piece(field.bytes, file, model.offset_of(field.bytes));
-      std::string_view text;
-      bool control = false;
-      for (Field item; piece.next(item);) {
-        if (item.number == kPieceText) text = item.bytes;
-        if (item.number == kPieceType) control = item.value == kPieceTypeControl;
-      }
-      controls.push_back(control ? text : std::string_view());
+      const Piece piece = read_piece(inner);
+      settings.unused_pieces = settings.unused_pieces || piece.type == kPieceTypeUnused;
+      controls.push_back(piece.type == kPieceTypeControl ? piece.text : std::string_view());
     }
   }
   if (controls.empty()) throw DataError("{}: holds no piece: not a SentencePiece model", file);
@@ -123,9 +182,11 @@ TokenizerInfo parse_tokenizer_model(std::span<const std::byte> bytes, std::strin
   info.vocab_size = static_cast<int64_t>(controls.size());
   for (size_t id = 0; id < controls.size(); ++id) {
     if (controls[id].empty()) continue;
-    if (controls[id] == bos) info.bos = static_cast<int32_t>(id);
-    if (controls[id] == eos) info.eos = static_cast<int32_t>(id);
+    if (controls[id] == settings.bos) info.bos = static_cast<int32_t>(id);
+    if (controls[id] == settings.eos) info.eos = static_cast<int32_t>(id);
   }
+  info.plain_merges = settings.plain_merges();
+  info.dummy_prefix = settings.dummy_prefix;
   return info;
 }
 

@@ -15,6 +15,11 @@ struct TokenizerInfo {
   int64_t vocab_size = 0;
   int32_t bos = -1;  // begin of sequence, normally <s>; -1: the model has none
   int32_t eos = -1;  // end of sequence, normally </s>
+  /// The text is changed in no way but writing U+2581 for each space, and its tokens are those of
+  /// byte-pair encoding with single bytes for unknown characters: what TextCuts builds on. Llama
+  /// 2's tokenizer and those extended from it are so.
+  bool plain_merges = false;
+  bool dummy_prefix = true;  // a space is put before the text
 };
 
 /// Walks the protobuf messages ModelProto, its pieces and its trainer_spec. DataError names `file`

@@ -7,6 +7,7 @@
 #include <catch2/catch.hpp>
 #include <map>
 #include <nlohmann/json.hpp>
+#include <random>
 #include <unordered_map>
 
 #include "base/check.h"
@@ -263,6 +264,36 @@ TEST_CASE("a file that is no tokenizer model is refused", "[unit][data]") {
   world.options.tokenizer_model = world.folder / "corpus.txt";
   REQUIRE(message_of<DataError>([&] { (void)world.run(); }).find("corpus.txt") !=
           std::string::npos);
+}
+
+TEST_CASE("tokens of a text asked part by part are those of the whole", "[unit][data]") {
+  // The settings of Llama 2's tokenizer, and the same without its space before the text.
+  for (const char* dummy_prefix : {"true", "false"}) {
+    const World world({{"normalization_rule_name", "identity"},
+                       {"remove_extra_whitespaces", "false"},
+                       {"allow_whitespace_only_pieces", "true"},
+                       {"add_dummy_prefix", dummy_prefix},
+                       {"user_defined_symbols", "[x],春に戻る"}});
+    const swallow::Tokenizer tokenizer(world.options.tokenizer_model);
+    REQUIRE(tokenizer.info().plain_merges);
+    // Texts of pieces, of what is in none, and of spaces and newlines in every place.
+    const std::vector<std::string> words = {
+        "the swallow", "spring", "春に戻る", "燕", "[x]", " ", "  ",  "\n",
+        "é",           "▁",      "zzz",      "、", "😀",   "s", "sea", std::string(1, '\0'),
+        "海を越えて"};
+    std::mt19937 random(1234);
+    swallow::TokenCache cache;
+    for (int i = 0; i < 3000; ++i) {
+      std::string text;
+      for (size_t j = random() % 30; j > 0; --j) text += words[random() % words.size()];
+      std::vector<int32_t> got = {-1};
+      tokenizer.encode(text, cache, got);
+      std::vector<int32_t> want = world.ids(text);
+      want.insert(want.begin(), -1);  // what is there stays
+      CAPTURE(i, text);
+      REQUIRE((got == want));
+    }
+  }
 }
 
 TEST_CASE("the preprocess command writes what the function writes", "[unit][data]") {

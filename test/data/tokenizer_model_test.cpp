@@ -52,6 +52,35 @@ TEST_CASE("BOS and EOS are control pieces, named by the model", "[unit][data]") 
   REQUIRE(named.eos == 2);
 }
 
+TEST_CASE("a model's merges are plain unless anything says otherwise", "[unit][data]") {
+  const auto varint = [](int number, char value) {
+    std::string out;
+    const auto tag = static_cast<unsigned>(number << 3);
+    if (tag >= 128) out += static_cast<char>(tag | 128U);
+    out += static_cast<char>(tag >= 128 ? tag >> 7 : tag);
+    return out + value;
+  };
+  const std::string pieces = piece("<unk>", 2) + piece("ab", 1);
+  const std::string bpe = varint(3, 2) + varint(35, 1);  // with byte fallback
+  const std::string as_it_is = varint(4, 0);             // keeps every space
+  const std::string llama = pieces + field(2, bpe) + field(3, as_it_is);
+  REQUIRE(parse(llama).plain_merges);
+  REQUIRE(parse(llama).dummy_prefix);
+  const auto without_prefix = parse(llama + field(3, varint(3, 0)));
+  REQUIRE(without_prefix.plain_merges);
+  REQUIRE_FALSE(without_prefix.dummy_prefix);
+
+  REQUIRE_FALSE(parse(kModel).plain_merges);
+  REQUIRE_FALSE(parse(pieces + field(2, bpe)).plain_merges);  // spaces are removed
+  for (const std::string& other :
+       {field(2, varint(3, 1)), field(2, varint(35, 0)), field(2, varint(24, 1)),
+        field(3, field(2, "rules")), field(3, varint(4, 1)), field(3, varint(5, 0)), field(4, ""),
+        piece("unused", 5)}) {
+    CAPTURE(other);
+    REQUIRE_FALSE(parse(llama + other).plain_merges);
+  }
+}
+
 TEST_CASE("a tokenizer model cut or garbled is refused by name", "[unit][data]") {
   for (size_t size = 0; size < kModel.size(); ++size) {
     // A cut between two top-level fields is a shorter model; everywhere else it is an error.
