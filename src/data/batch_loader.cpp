@@ -1,8 +1,29 @@
 #include "data/batch_loader.h"
 
+#include <algorithm>
+#include <span>
+
 #include "base/check.h"
 
 namespace swallow {
+
+namespace {
+
+/// The first token outside [0, vocab_size), or row.size(). The search itself is rare; what every
+/// sample pays is one vectorised maximum, in which negative tokens are the largest.
+size_t first_outside(std::span<const int32_t> row, int64_t vocab_size) {
+  uint32_t largest = 0;
+  for (const int32_t token : row) largest = std::max(largest, static_cast<uint32_t>(token));
+  const auto fits = [limit = std::min(vocab_size, int64_t{1} << 31)](uint32_t token) {
+    return token < limit;
+  };
+  if (fits(largest)) return row.size();
+  size_t i = 0;
+  while (fits(static_cast<uint32_t>(row[i]))) ++i;
+  return i;
+}
+
+}  // namespace
 
 BatchLoader::BatchLoader(const SampleSource& source, const BatchLoaderOptions& options)
     : source_(source), options_(options), row_(static_cast<size_t>(options.seq_length + 1)) {
@@ -22,12 +43,10 @@ void BatchLoader::load(int64_t consumed_samples, int64_t microbatch, const Tenso
   }
   for (int64_t column = 0; column < b; ++column) {
     source_.sample(first + column, row_);
-    for (size_t i = 0; i < row_.size(); ++i) {
-      if (row_[i] < 0 || row_[i] >= options_.vocab_size) {
-        throw DataError("{}: token {}, the vocabulary has {} (--vocab-size)",
-                        source_.describe(first + column, static_cast<int64_t>(i)), row_[i],
-                        options_.vocab_size);
-      }
+    if (const size_t i = first_outside(row_, options_.vocab_size); i < row_.size()) {
+      throw DataError("{}: token {}, the vocabulary has {} (--vocab-size)",
+                      source_.describe(first + column, static_cast<int64_t>(i)), row_[i],
+                      options_.vocab_size);
     }
     if (tokens) scatter(tokens, column, row_.data());
     if (targets) scatter(targets, column, row_.data() + 1);

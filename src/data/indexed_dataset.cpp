@@ -31,7 +31,8 @@ void read_tokens(const InputFile& file, int64_t byte, std::span<int32_t> out) {
   if constexpr (sizeof(T) == sizeof(int32_t)) {
     file.read(byte, std::as_writable_bytes(out));
   } else {
-    std::array<T, 2048> part;  // small enough for the stack, large enough to make the call cheap
+    // Small enough for the stack, large enough for a sample of 4096 tokens of u16 in one call.
+    std::array<T, 16384 / sizeof(T)> part;
     for (size_t done = 0; done < out.size();) {
       const size_t count = std::min(part.size(), out.size() - done);
       file.read(byte + static_cast<int64_t>(done * sizeof(T)),
