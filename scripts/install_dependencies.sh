@@ -10,6 +10,7 @@ declare -A packages=(
   [test]="catch2 procps sentencepiece python3"
   [quickstart]="sentencepiece"
   [check]="git clang-format ccache"
+  [fuzz]="clang-16 libclang-rt-16-dev"
 )
 
 list_only=false
