@@ -90,6 +90,19 @@ case $case_name in
     [ "$(tensors "$work/straight" 60)" = "$(tensors "$work/stopped" 60)" ] || die "bits differ"
     ;;
 
+  a_longer_run_in_other_epochs_is_refused)
+    # One document of 1000 tokens of u16: a sample of the preset takes 256 and its border.
+    printf '%b' 'MMIDIDX\0\0\01\0\0\0\0\0\0\0\010\01\0\0\0\0\0\0\0\02\0\0\0\0\0\0\0\0350\03\0\0' \
+      '\0\0\0\0\0\0\0\0' '\0\0\0\0\0\0\0\0\01\0\0\0\0\0\0\0' >"$work/d.idx"
+    head -c 2000 /dev/zero >"$work/d.bin"
+    run=(--nproc 2 --preset tiny --cpu-threads 1 --lr-warmup-iters 0 --data-path "$work/d"
+      --split 1 --eval-iters 0 --save "$work/run" --load "$work/run")
+    "$binary" "${run[@]}" --load-or-init --train-iters 2 >"$work/first.out" 2>&1
+    expect_message 4 "train_iters: saved 2, now 9" "${run[@]}" --train-iters 9
+    expect_message 0 "train_iters: 2 -> 9" "${run[@]}" --train-iters 9 --accept-change train_iters
+    [ "$(cat "$work/run/latest_checkpointed_iteration.txt")" = 9 ] || die "the run did not go on"
+    ;;
+
   a_killed_rank_ends_all_and_is_named)
     start killed 100000
     wait_for killed ' 3/100000 '
