@@ -15,7 +15,17 @@ std::string report(ExitCode code, std::string_view text) {
   return blob;
 }
 
-std::string run(const std::function<std::string()>& work, ExitCode failure) {
+[[noreturn]] void throw_as(ExitCode code, ExitCode failure, const std::string& message) {
+  if (code == ExitCode::internal) throw ContractError("{}", message);
+  if (code == ExitCode::non_finite) throw NonFiniteError("{}", message);
+  if (code == ExitCode::resources) throw ResourceError("{}", message);
+  if (failure == ExitCode::io) throw IoError("{}", message);
+  throw CheckpointError("{}", message);
+}
+
+}  // namespace
+
+std::string attempt(ExitCode failure, const std::function<std::string()>& work) {
   try {
     return report(ExitCode::ok, work());
   } catch (const Error& error) {
@@ -27,19 +37,8 @@ std::string run(const std::function<std::string()>& work, ExitCode failure) {
   }
 }
 
-[[noreturn]] void throw_as(ExitCode code, ExitCode failure, const std::string& message) {
-  if (code == ExitCode::internal) throw ContractError("{}", message);
-  if (code == ExitCode::non_finite) throw NonFiniteError("{}", message);
-  if (code == ExitCode::resources) throw ResourceError("{}", message);
-  if (failure == ExitCode::io) throw IoError("{}", message);
-  throw CheckpointError("{}", message);
-}
-
-}  // namespace
-
-std::vector<std::string> on_all_ranks(ControlPlane& control, ExitCode failure,
-                                      const std::function<std::string()>& work) {
-  std::vector<std::string> blobs = control.exchange(run(work, failure));
+std::vector<std::string> agree(ControlPlane& control, ExitCode failure, std::string_view report) {
+  std::vector<std::string> blobs = control.exchange(report);
   const auto is_failure = [](const std::string& blob) { return blob.at(0) != '\0'; };
   const auto first = std::ranges::find_if(blobs, is_failure);
   if (first != blobs.end()) {
@@ -50,6 +49,11 @@ std::vector<std::string> on_all_ranks(ControlPlane& control, ExitCode failure,
   }
   for (std::string& blob : blobs) blob.erase(0, 1);
   return blobs;
+}
+
+std::vector<std::string> on_all_ranks(ControlPlane& control, ExitCode failure,
+                                      const std::function<std::string()>& work) {
+  return agree(control, failure, attempt(failure, work));
 }
 
 }  // namespace swallow

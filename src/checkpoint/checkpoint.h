@@ -47,13 +47,20 @@ enum class LoadScope : uint8_t { everything, weights_only };
 /// Collective over all ranks. Writes `folder`/iter_NNNNNNN and then the tracker file
 /// latest_checkpointed_iteration.txt. Throws IoError on every rank if any rank failed to write, and
 /// NonFiniteError if a number is not finite; the previous checkpoint stays. An iteration that is
-/// there already is replaced. Returns the bytes this rank wrote.
+/// there already is replaced. Returns the bytes this rank wrote. See checkpoint_save.h for the same
+/// in steps.
 int64_t save_checkpoint(const std::string& folder, const CheckpointState& state,
                         const CheckpointTensors& tensors, ControlPlane& control);
 
-/// The newest committed iteration in `folder`: what the tracker names if that is whole, else the
-/// newest folder with a valid manifest. nullopt when there is none. Not collective: sizes are
-/// checked, hashes are left to load_checkpoint().
+/// Iterations to try to load from `folder`, best first: what the tracker names, then the others
+/// from the newest on. Nothing is said of their contents. Not collective.
+std::vector<int64_t> checkpoint_candidates(const std::string& folder);
+
+/// Whether an iteration has a valid manifest and its files have the right sizes; hashes are left to
+/// load_checkpoint(). Not collective. Throws CheckpointError saying what is wrong.
+void check_checkpoint(const std::string& folder, int64_t iteration);
+
+/// The first candidate that check_checkpoint() accepts; nullopt when there is none. Not collective.
 std::optional<int64_t> find_checkpoint(const std::string& folder);
 
 /// The state alone, without reading tensors. Not collective. Throws CheckpointError.

@@ -20,12 +20,12 @@ std::string reason(int error) {
   return std::generic_category().message(error);
 }
 
-/// strerror, and for a full disk what was needed and what is there.
-std::string write_reason(const std::filesystem::path& path, int error, int64_t needed) {
+/// strerror, and for a full disk what is there.
+std::string write_reason(const std::filesystem::path& path, int error) {
   struct statvfs disk {};
   const bool full = error == ENOSPC || error == EDQUOT || error == EFBIG;
   if (!full || statvfs(path.parent_path().c_str(), &disk) != 0) return reason(error);
-  return fmt::format("{}: {} bytes needed, {} bytes free", reason(error), needed,
+  return fmt::format("{}: {} bytes free", reason(error),
                      static_cast<uint64_t>(disk.f_bavail) * disk.f_frsize);
 }
 
@@ -49,7 +49,8 @@ File File::open(const std::filesystem::path& path, Links links) {
 File File::create(const std::filesystem::path& path) {
   const int descriptor =
       ::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0640);
-  if (descriptor < 0) throw IoError("{}: cannot create: {}", path.string(), reason(errno));
+  if (descriptor < 0)
+    throw IoError("{}: cannot create: {}", path.string(), write_reason(path, errno));
   return {path, descriptor};
 }
 
@@ -92,8 +93,8 @@ void File::reserve(int64_t bytes) {
   while (error == EINTR) error = posix_fallocate(descriptor_, 0, bytes);
   // Where the file system cannot reserve, the writes find out.
   if (error != 0 && error != EOPNOTSUPP && error != EINVAL && error != ENOSYS)
-    throw IoError("{}: cannot reserve space: {}", path_.string(),
-                  write_reason(path_, error, bytes));
+    throw IoError("{}: cannot reserve {} bytes: {}", path_.string(), bytes,
+                  write_reason(path_, error));
 }
 
 void File::write(std::span<const std::byte> bytes, int64_t offset) {
@@ -101,9 +102,8 @@ void File::write(std::span<const std::byte> bytes, int64_t offset) {
     const ssize_t put = ::pwrite(descriptor_, bytes.data(), bytes.size(), offset);
     if (put < 0 && errno == EINTR) continue;
     if (put <= 0)
-      throw IoError(
-          "{}: byte {}: cannot write: {}", path_.string(), offset,
-          write_reason(path_, put < 0 ? errno : ENOSPC, static_cast<int64_t>(bytes.size())));
+      throw IoError("{}: byte {}: cannot write {} bytes: {}", path_.string(), offset, bytes.size(),
+                    write_reason(path_, put < 0 ? errno : ENOSPC));
     bytes = bytes.subspan(static_cast<size_t>(put));
     offset += put;
   }
@@ -111,9 +111,9 @@ void File::write(std::span<const std::byte> bytes, int64_t offset) {
 
 void File::sync_and_close() {
   if (::fsync(descriptor_) != 0)
-    throw IoError("{}: cannot sync: {}", path_.string(), reason(errno));
+    throw IoError("{}: cannot sync: {}", path_.string(), write_reason(path_, errno));
   if (::close(std::exchange(descriptor_, -1)) != 0)
-    throw IoError("{}: cannot close: {}", path_.string(), reason(errno));
+    throw IoError("{}: cannot close: {}", path_.string(), write_reason(path_, errno));
 }
 
 std::vector<std::byte> read_file(const std::filesystem::path& path, Links links) {
@@ -147,7 +147,8 @@ void sync_folder(const std::filesystem::path& folder) {
 
 void rename_path(const std::filesystem::path& from, const std::filesystem::path& to) {
   if (std::rename(from.c_str(), to.c_str()) != 0)
-    throw IoError("{}: cannot rename to {}: {}", from.string(), to.string(), reason(errno));
+    throw IoError("{}: cannot rename to {}: {}", from.string(), to.string(),
+                  write_reason(to, errno));
 }
 
 }  // namespace swallow

@@ -14,6 +14,8 @@
 #include "checkpoint/checkpoint.h"
 #include "checkpoint/file.h"
 #include "checkpoint/iteration_folder.h"
+#include "checkpoint/manifest.h"
+#include "checkpoint/tensor_file.h"
 #include "checkpoint/tiny_job.h"
 
 using namespace swallow;
@@ -183,6 +185,50 @@ TEST_CASE("a flipped bit anywhere in a rank's file is found and named", "[ranks]
   CHECK(load_tiny(two.run(), kGrid, 20) == kFine);
 }
 
+TEST_CASE("a flipped bit in any region of a checkpoint is named by file, tensor and bytes",
+          "[ranks]") {
+  const TwoCheckpoints two;
+  const fs::path folder = two.at("iter_0000020");
+  const auto error_after_flip = [&](const std::string& name, int64_t byte) {
+    flip_bit(folder / name, byte * 8 + byte % 8);
+    const std::string error = load_tiny(two.run(), kGrid, 20)[0];
+    flip_bit(folder / name, byte * 8 + byte % 8);
+    return error;
+  };
+  size_t regions = 0;
+  for (const std::string name : {"rank-00000.safetensors", "rank-00001.safetensors"}) {
+    const TensorFile file(folder / name);
+    int64_t data_begin = file.size();
+    for (const auto& [key, tensor] : file.header().tensors) {
+      INFO(name << ": " << key);
+      CHECK_THAT(error_after_flip(name, tensor.offset + tensor.bytes / 2),
+                 Catch::StartsWith("4: rank ") &&
+                     Catch::Contains(fmt::format("{}: tensor \"{}\", bytes {} to {}: ", name, key,
+                                                 tensor.offset, tensor.offset + tensor.bytes)));
+      data_begin = std::min(data_begin, tensor.offset);
+      ++regions;
+    }
+    for (const int64_t byte : {int64_t{0}, int64_t{7}, int64_t{8}, data_begin / 2, data_begin - 1})
+      CHECK_THAT(error_after_flip(name, byte),
+                 Catch::StartsWith("4: rank ") && Catch::Contains(name));
+  }
+  size_t pieces = 0;
+  for (const auto& [name, tensor] : read_manifest(folder, 20).tensors)
+    pieces += tensor.pieces.size();
+  CHECK(regions == pieces);
+  const auto manifest_bytes = static_cast<int64_t>(fs::file_size(folder / "manifest.json"));
+  for (int64_t i = 0; i < 8; ++i)
+    CHECK_THAT(error_after_flip("manifest.json", manifest_bytes * i / 8),
+               Catch::StartsWith("4: rank ") && Catch::Contains("manifest.json"));
+  // The tracker is a hint: damaged, it leads nowhere, and the newest is found without it.
+  for (int64_t bit = 0; bit < 16; ++bit) {
+    flip_bit(two.at("latest_checkpointed_iteration.txt"), bit);
+    CHECK(find_checkpoint(two.run()) == 20);
+    flip_bit(two.at("latest_checkpointed_iteration.txt"), bit);
+  }
+  CHECK(load_tiny(two.run(), kGrid, 20) == kFine);
+}
+
 TEST_CASE("a header that still parses but is not what was written is found", "[ranks]") {
   const TwoCheckpoints two;
   const fs::path file = two.at("iter_0000020") / "rank-00001.safetensors";
@@ -230,8 +276,9 @@ TEST_CASE("a rank that cannot write fails the save on all ranks and keeps the la
     for (const std::string& error : save_tiny(two.run(), kGrid, 30))
       good = good && error.starts_with("74: rank 0: ") &&
              error.find("rank-00000.safetensors") != std::string::npos &&
-             error.find("bytes needed") != std::string::npos &&
+             error.find("cannot reserve ") != std::string::npos &&
              error.find("bytes free") != std::string::npos &&
+             error.find("; the checkpoint takes ") != std::string::npos &&
              error.find("(1 more ranks failed)") != std::string::npos;
     _exit(good ? 0 : 1);
   }
