@@ -22,6 +22,10 @@ struct CheckpointState {
   int64_t consumed_valid_samples = 0;
   std::string config_json = "{}";  // the whole RunConfig, one object; comes back equal as JSON
   int dp = 1, tp = 1, pp = 1;
+  // Who wrote it; empty in checkpoints of the first schema. There is no state of the learning rate
+  // or of random numbers: both are functions of the configuration and the iteration.
+  std::string build{};          // version and build id of the program
+  std::string config_digest{};  // as compared between the ranks of a job
 };
 
 /// The tensors of one rank that make up a checkpoint, in host memory or on the stream's device. Who

@@ -11,7 +11,8 @@ namespace swallow {
 
 namespace {
 
-constexpr int64_t kSchemaVersion = 1;
+constexpr int64_t kSchemaVersion = 2;
+constexpr int64_t kFirstSchema = 1;  // read still: its state lacks build and configuration digest
 constexpr std::string_view kFormat = "swallow-train checkpoint";
 constexpr size_t kMaxTensorName = 512;  // bytes
 
@@ -70,7 +71,7 @@ int narrow_degree(StrictObject& object, std::string_view key) {
   return static_cast<int>(value);
 }
 
-CheckpointState parse_state(const nlohmann::json& json, const std::string& where) {
+CheckpointState parse_state(const nlohmann::json& json, int64_t schema, const std::string& where) {
   StrictObject object(json, where);
   CheckpointState state{.iteration = object.integer("iteration"),
                         .consumed_train_samples = object.integer("consumed_train_samples"),
@@ -81,6 +82,10 @@ CheckpointState parse_state(const nlohmann::json& json, const std::string& where
   state.tp = narrow_degree(grid, "tp");
   state.pp = narrow_degree(grid, "pp");
   grid.finish();
+  if (schema > kFirstSchema) {
+    state.build = object.text("build");
+    state.config_digest = object.text("config_digest");
+  }
   object.finish();
   return state;
 }
@@ -207,7 +212,9 @@ std::string manifest_text(const Manifest& manifest) {
   const Json state{{"iteration", s.iteration},
                    {"consumed_train_samples", s.consumed_train_samples},
                    {"consumed_valid_samples", s.consumed_valid_samples},
-                   {"grid", {{"dp", s.dp}, {"tp", s.tp}, {"pp", s.pp}}}};
+                   {"grid", {{"dp", s.dp}, {"tp", s.tp}, {"pp", s.pp}}},
+                   {"build", s.build},
+                   {"config_digest", s.config_digest}};
   const std::string text = fmt::format(
       "{{\n \"format\": \"{}\",\n \"schema_version\": {},\n \"state\": {},\n \"config\": {},\n"
       " \"files\": {},\n \"tensors\": {}",
@@ -225,10 +232,12 @@ Manifest parse_manifest(std::span<const std::byte> text, const std::string& file
   const nlohmann::json json = parse_strict_json(text, file, 0);
   StrictObject object(json, file);
   if (object.text("format") != kFormat) object.refuse("format", fmt::format("\"{}\"", kFormat));
-  if (object.integer("schema_version") != kSchemaVersion)
-    object.refuse("schema_version", fmt::format("{}: written by another version", kSchemaVersion));
+  const int64_t schema = object.integer("schema_version");
+  if (schema < kFirstSchema || schema > kSchemaVersion)
+    object.refuse("schema_version", fmt::format("{} to {}: written by another version",
+                                                kFirstSchema, kSchemaVersion));
   Manifest manifest;
-  manifest.state = parse_state(object.field("state"), file + ": state");
+  manifest.state = parse_state(object.field("state"), schema, file + ": state");
   const nlohmann::json& config = object.field("config");
   if (!config.is_object()) object.refuse("config", "an object");
   manifest.state.config_json = config.dump();

@@ -5,7 +5,6 @@
 #include <iostream>
 #include <thread>
 
-#include "base/philox.h"
 #include "comm/device_choice.h"
 #include "config/config_json.h"
 #include "config/help.h"
@@ -59,13 +58,12 @@ Job join_job(const ParsedCommandLine& parsed, std::unique_ptr<World>& world) {
   if (!environment.notice.empty()) std::cerr << environment.notice << std::endl;
   const RunShape run = resolve(config, environment.world_size);
 
-  const std::string digest = fmt::format("{:016x}", stream_of(config_json(config)));
   JobSecret secret;
   if (environment.world_size > 1) secret = find_job_secret(process_environment());
   if (environment.rank == 0 && !secret.notice.empty()) std::cerr << secret.notice << std::endl;
-  Meeting meeting = meet(
-      environment,
-      {.build_id = version_text(), .config_digest = digest, .secret = std::move(secret.bytes)});
+  Meeting meeting = meet(environment, {.build_id = version_text(),
+                                       .config_digest = config_digest(config),
+                                       .secret = std::move(secret.bytes)});
   if (environment.rank == 0 && !meeting.turned_away.empty())
     std::cerr << "while the ranks came together, " << meeting.turned_away << std::endl;
   const ProcessGrid grid({.dp = run.dp, .tp = run.tp, .pp = run.pp});

@@ -6,6 +6,7 @@
 #include <set>
 #include <utility>
 
+#include "base/philox.h"
 #include "config/fields.h"
 #include "config/nearest_name.h"
 #include "config/value_text.h"
@@ -111,6 +112,10 @@ std::string config_json(const RunConfig& config) {
     json[std::string(info.key)] = to_json_value(member);
   });
   return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+}
+
+std::string config_digest(const RunConfig& config) {
+  return fmt::format("{:016x}", stream_of(config_json(config)));
 }
 
 std::vector<std::string> apply_json(std::string_view text, const std::string& source,

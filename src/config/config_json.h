@@ -17,6 +17,9 @@ inline constexpr int kMaxConfigDepth = 64;
 /// Every option in the order of the help, preceded by "preset"; reals read back to the same bits.
 std::string config_json(const RunConfig& config);
 
+/// 16 hexadecimal digits that tell one resolved configuration from another.
+std::string config_digest(const RunConfig& config);
+
 /// Sets the options that `text` names and returns their keys; the others keep their values.
 /// A "description" is allowed and ignored. Throws ConfigError, naming `source` and the key, on text
 /// over 1 MiB or nested deeper than 64, a duplicate or unknown key, a wrong type or value.

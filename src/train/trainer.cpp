@@ -8,6 +8,7 @@
 #include "checkpoint/checkpoint.h"
 #include "checkpoint/hugging_face_load.h"
 #include "config/config_json.h"
+#include "config/help.h"
 #include "telemetry/number_text.h"
 
 namespace swallow {
@@ -157,7 +158,9 @@ void Trainer::save() {
       .config_json = config_json(c_.config),
       .dp = c_.run.dp,
       .tp = c_.run.tp,
-      .pp = c_.run.pp};
+      .pp = c_.run.pp,
+      .build = version_text(),
+      .config_digest = config_digest(c_.config)};
   save_checkpoint(folder, state, engine_.checkpoint_tensors(), *c_.world.control);
   if (c_.metrics != nullptr)
     c_.metrics->write(

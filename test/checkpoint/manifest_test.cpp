@@ -29,7 +29,9 @@ Manifest sample() {
                     .config_json = R"({"a":1,"lr":1e-05})",
                     .dp = 2,
                     .tp = 2,
-                    .pp = 1};
+                    .pp = 1,
+                    .build = "0.1 (abc)",
+                    .config_digest = "0123456789abcdef"};
   manifest.files["rank-00000.safetensors"] = {.size = 100000, .header_hash = kHash};
   StoredTensor& tensor = manifest.tensors["model.w"];
   tensor.shape = {4, 6};
@@ -54,8 +56,8 @@ std::string verdict(const std::string& text) {
 }
 
 /// Changes the text and gives it a good hash again, as a hostile writer would.
-std::string changed(const std::string& from, const std::string& to) {
-  std::string text = manifest_text(sample());
+std::string changed(const std::string& from, const std::string& to,
+                    std::string text = manifest_text(sample())) {
   const size_t at = text.find(from);
   REQUIRE(at != std::string::npos);
   text.replace(at, from.size(), to);
@@ -79,8 +81,20 @@ TEST_CASE("a manifest reads back equal", "[unit]") {
   CHECK(read.state.dp == 2);
   CHECK(read.state.tp == 2);
   CHECK(read.state.pp == 1);
+  CHECK(read.state.build == "0.1 (abc)");
+  CHECK(read.state.config_digest == "0123456789abcdef");
   CHECK(read.tensors.at("model.w").pieces[3].range == CanonicalRange{0, 2, 0, 6, 5, 12});
   CHECK(has_kind(read, StateKind::master));
+}
+
+TEST_CASE("a manifest of the first schema, without build and digest, is still read", "[unit]") {
+  const std::string text =
+      changed(",\"build\":\"0.1 (abc)\",\"config_digest\":\"0123456789abcdef\"", "",
+              changed("\"schema_version\": 2", "\"schema_version\": 1"));
+  const Manifest read = parse_manifest(std::as_bytes(std::span(text)), "m");
+  CHECK(read.state.iteration == 12);
+  CHECK(read.state.consumed_train_samples == 96);
+  CHECK(read.state.build.empty());
 }
 
 TEST_CASE("any flipped bit and any cut of a manifest is noticed", "[unit]") {
@@ -100,7 +114,10 @@ TEST_CASE("a manifest with a good hash is still checked field by field", "[unit]
   const struct {
     const char *from, *to, *reason;
   } cases[] = {
-      {"\"schema_version\": 1", "\"schema_version\": 2", "another version"},
+      {"\"schema_version\": 2", "\"schema_version\": 3", "another version"},
+      {"\"schema_version\": 2", "\"schema_version\": 0", "another version"},
+      {"\"schema_version\": 2", "\"schema_version\": 1", "unknown field \"build\""},
+      {",\"config_digest\":\"0123456789abcdef\"", "", "\"config_digest\" is missing"},
       {"\"format\": \"swallow-train checkpoint\"", "\"format\": \"x\"", "\"format\" must be"},
       {"\"iteration\":12", "\"iteration\":-1", "\"iteration\" must be"},
       {"\"iteration\":12", "\"iteration\":1.0", "\"iteration\" must be"},
