@@ -20,6 +20,7 @@ namespace {
 constexpr std::string_view kTracker = "latest_checkpointed_iteration.txt";
 constexpr std::string_view kOld = ".old";
 constexpr std::string_view kTemporary = ".tmp-";
+constexpr std::string_view kTrash = ".trash";
 
 std::string name_of_iteration(int64_t iteration) {
   return fmt::format("iter_{:07}", iteration);
@@ -60,7 +61,7 @@ std::vector<std::string> names_in(const fs::path& folder, std::error_code& error
   return names;
 }
 
-/// Temporary folders, and replaced ones whose replacement is in place.
+/// Temporary folders, trash, and replaced folders whose replacement is in place.
 void remove_leftovers(const fs::path& folder) {
   std::error_code error;
   for (const std::string& name : names_in(folder, error)) {
@@ -68,7 +69,8 @@ void remove_leftovers(const fs::path& folder) {
     if (!parsed) continue;
     const bool replaced =
         parsed->suffix == kOld && is_there(folder / name_of_iteration(parsed->iteration));
-    if (replaced || parsed->suffix.starts_with(kTemporary)) fs::remove_all(folder / name, error);
+    if (replaced || parsed->suffix == kTrash || parsed->suffix.starts_with(kTemporary))
+      fs::remove_all(folder / name, error);
     if (error) break;
   }
   if (error)
@@ -96,6 +98,21 @@ std::vector<int64_t> committed_iterations(const fs::path& folder) {
   if (error && error != std::errc::no_such_file_or_directory)
     throw CheckpointError("{}: cannot read the folder: {}", folder.string(), error.message());
   return {iterations.begin(), iterations.end()};
+}
+
+void remove_iteration(const fs::path& folder, int64_t iteration) {
+  const fs::path path = folder / name_of_iteration(iteration);
+  const fs::path trash = path.string() + std::string(kTrash);
+  for (const fs::path& name : {fs::path(path.string() + std::string(kOld)), path}) {
+    if (!is_there(name)) continue;
+    std::error_code error;
+    fs::remove_all(trash, error);
+    if (!error) {
+      rename_path(name, trash);
+      fs::remove_all(trash, error);
+    }
+    if (error) throw IoError("{}: cannot delete: {}", trash.string(), error.message());
+  }
 }
 
 std::optional<int64_t> read_tracker(const fs::path& folder) {

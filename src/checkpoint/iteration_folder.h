@@ -2,6 +2,7 @@
 //   iter_0000010           committed
 //   iter_0000010.tmp-1     being written, or left by a job that died; never read
 //   iter_0000010.old       a committed one while its replacement takes its name; read if alone
+//   iter_0000010.trash     being deleted, or left by a job that died at it; never read
 //   latest_checkpointed_iteration.txt   plain decimal; a hint for people and scripts
 #pragma once
 
@@ -18,6 +19,10 @@ std::filesystem::path committed_folder(const std::filesystem::path& folder, int6
 /// Committed iterations, newest first; whether they are whole is not checked. Empty when `folder`
 /// does not exist. Throws CheckpointError when it cannot be read.
 std::vector<int64_t> committed_iterations(const std::filesystem::path& folder);
+
+/// Deletes a committed iteration; from its first moment on the folder is not found any more. Throws
+/// IoError.
+void remove_iteration(const std::filesystem::path& folder, int64_t iteration);
 
 /// What the tracker file says; nullopt when it is missing or holds no number.
 std::optional<int64_t> read_tracker(const std::filesystem::path& folder);
