@@ -92,7 +92,7 @@ void print_end(const RunConfig& config, const MetricsLog& metrics,
   std::string command = "swallow-train";
   for (size_t i = 0; i < arguments.size(); ++i) {
     const std::string name = arguments[i].substr(0, arguments[i].find('='));
-    if (name == "--load" || name == "--accept-change") {
+    if (name == "--load" || name == "--accept-change" || name == "--ckpt-step") {
       if (name == arguments[i]) ++i;  // its value is the next word
     } else if (name != "--finetune") {
       command += " " + arguments[i];
@@ -105,6 +105,20 @@ void print_end(const RunConfig& config, const MetricsLog& metrics,
 /// first and prints the table.
 bool reads_data(const World& world, const RunShape& run) {
   return world.at.pp == 0 || world.at.pp == run.pp - 1;
+}
+
+/// Bad data end the job here, on every rank, before any of them takes memory for the model.
+Datasets open_data(const RunConfig& config, const RunShape& run, const StartPoint& start,
+                   const World& world, spdlog::logger& log) {
+  Datasets datasets;
+  if (reads_data(world, run)) {
+    datasets = open_datasets(data_options(config, start));
+    const auto changes = require_same_order(config, start, datasets.files);
+    if (world.rank == 0)
+      for (const std::string& line : changes) log.warn("{}", line);
+  }
+  world.control->barrier();
+  return datasets;
 }
 
 /// A plan that cannot fit is refused before anything is allocated.
@@ -130,26 +144,27 @@ int run_train(const ParsedCommandLine& parsed, const std::vector<std::string>& a
   const RunShape& run = job.run;
 
   spdlog::logger log = make_log({.rank = world->rank, .world_size = run.world_size});
-  const StartPoint start = find_start(config, *world->control, log);
-  Datasets datasets;
-  if (reads_data(*world, run)) {
-    datasets = open_datasets(data_options(config, start));
-    const auto changes = require_same_order(config, start, datasets.files);
-    if (world->rank == 0)
-      for (const std::string& line : changes) log.warn("{}", line);
-  }
-  world->control->barrier();  // bad data end the job before any rank takes memory for the model
   std::unique_ptr<MetricsLog> metrics;
-  if (world->rank == 0) {
-    print_start(parsed, job, *world, datasets);
-    metrics = make_metrics(config, run);
+  std::vector<RejectedCheckpoint> rejected;
+  while (true) {  // again only when a checkpoint turns out to be damaged when it is read
+    const StartPoint start = find_start(config, *world->control, log, rejected);
+    const Datasets datasets = open_data(config, run, start, *world, log);
+    if (world->rank == 0 && metrics == nullptr) {
+      print_start(parsed, job, *world, datasets);
+      metrics = make_metrics(config, run);
+    }
+    require_memory(config, job, *world);
+    Trainer trainer(
+        {config, run, *world, job.stream, datasets, start, signals, log, metrics.get()});
+    if (const auto reason = trainer.start()) {
+      reject_start(config, start, *reason, *world->control, log, rejected);
+      continue;
+    }
+    const ExitCode code = trainer.train();
+    world->control->barrier();
+    if (metrics != nullptr) print_end(config, *metrics, arguments);
+    return static_cast<int>(code);
   }
-  require_memory(config, job, *world);
-  Trainer trainer({config, run, *world, job.stream, datasets, start, signals, log, metrics.get()});
-  const ExitCode code = trainer.train();
-  world->control->barrier();
-  if (metrics != nullptr) print_end(config, *metrics, arguments);
-  return static_cast<int>(code);
 }
 
 }  // namespace swallow

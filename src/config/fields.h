@@ -154,6 +154,8 @@ void visit_checkpoint_fields(Config& c, Visitor& visit) {
   field(c.load, "load", "folder to continue from: a run's, or Hugging Face's");
   field(c.save_interval, "save_interval", "steps between saves; 0: only at the end",
         {0, 1'000'000'000});
+  field(c.ckpt_step, "ckpt_step", "load exactly this iteration; -1: the newest good",
+        {-1, 1'000'000'000});
   field(c.load_or_init, "load_or_init", "random weights when load is still empty");
   field(c.finetune, "finetune", "take the weights only, start at step 0");
   field(c.accept_change, "accept_change", "keys that may differ from the save: seed,split");

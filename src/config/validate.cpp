@@ -139,6 +139,8 @@ void check_data(const DataConfig& d) {
 void check_checkpoint(const CheckpointConfig& c) {
   if (c.load_or_init && c.load.empty()) throw ConfigError("--load-or-init needs --load <folder>");
   if (c.finetune && c.load.empty()) throw ConfigError("--finetune needs --load <folder>");
+  if (c.ckpt_step >= 0 && c.load.empty())
+    throw ConfigError("--ckpt-step {} needs --load <folder>", c.ckpt_step);
   if (!c.accept_change.empty() && (c.load.empty() || c.finetune))
     throw ConfigError("--accept-change {} needs --load <folder>, without --finetune",
                       printable(c.accept_change));

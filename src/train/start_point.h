@@ -4,6 +4,8 @@
 
 #include <cstdint>
 #include <optional>
+#include <string>
+#include <vector>
 
 #include "config/run_config.h"
 #include "launch/control_plane.h"
@@ -22,9 +24,27 @@ struct StartPoint {
   std::optional<TrainingConfig> saved_training;  // of the run that is resumed
 };
 
-/// Collective: every rank takes the checkpoint that rank 0 sees. Throws CheckpointError when there
-/// is none and one is needed, or when it belongs to another run. Changes that --accept-change names
-/// are told to `log` on rank 0.
+/// A checkpoint that was found damaged, by its manifest and sizes or when it was read.
+struct RejectedCheckpoint {
+  int64_t iteration = 0;
+  std::string reason;
+};
+
+/// Collective: every rank takes the checkpoint that rank 0 sees: the one that --ckpt-step names, or
+/// else the best that is not in `rejected`, to which those that are passed over now are added.
+/// Throws CheckpointError when there is none and one is needed, when all are rejected, or when it
+/// belongs to another run. What is passed over, and changes that --accept-change names, are told to
+/// `log` on rank 0.
+StartPoint find_start(const RunConfig& config, ControlPlane& control, spdlog::logger& log,
+                      std::vector<RejectedCheckpoint>& rejected);
+
+/// The same for a first look.
 StartPoint find_start(const RunConfig& config, ControlPlane& control, spdlog::logger& log);
+
+/// What to do about a checkpoint that could not be read: adds it to `rejected` for another look, or
+/// throws CheckpointError when --ckpt-step asks for this one. The same on every rank.
+void reject_start(const RunConfig& config, const StartPoint& start, const std::string& reason,
+                  ControlPlane& control, spdlog::logger& log,
+                  std::vector<RejectedCheckpoint>& rejected);
 
 }  // namespace swallow

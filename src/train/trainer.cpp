@@ -44,9 +44,27 @@ Trainer::Trainer(const TrainerContext& context)
       data_options_(data_options(c_.config, c_.start)),
       peak_memory_(c_.stream.device(), sizeof(int64_t)) {}
 
+std::optional<std::string> Trainer::start() {
+  started_ = true;
+  if (!c_.start.checkpoint) {
+    if (c_.start.hugging_face)
+      load_folder();
+    else
+      engine_.initialise();
+    return std::nullopt;
+  }
+  try {
+    load(*c_.start.checkpoint);
+    return std::nullopt;
+  } catch (const CheckpointError& error) {
+    return error.what();
+  }
+}
+
 ExitCode Trainer::train() {
   const TrainingConfig& t = c_.config.training;
-  load_or_initialise();
+  if (!started_)
+    if (const auto reason = start()) throw CheckpointError("{}", *reason);
   const bool foreign_weights = c_.config.checkpoint.finetune || c_.start.hugging_face;
   if (iteration_ == 0 && foreign_weights) evaluate();
   while (iteration_ < t.train_iters) {
@@ -167,15 +185,6 @@ void Trainer::save() {
         SaveMetrics{.step = iteration_, .folder = folder, .seconds = seconds_since(start)});
 }
 
-void Trainer::load_or_initialise() {
-  if (c_.start.checkpoint)
-    load(*c_.start.checkpoint);
-  else if (c_.start.hugging_face)
-    load_folder();
-  else
-    engine_.initialise();
-}
-
 void Trainer::load_folder() {
   const std::string& folder = c_.config.checkpoint.load;
   const FolderLoad loaded =
@@ -192,6 +201,7 @@ void Trainer::load_folder() {
 void Trainer::load(int64_t iteration) {
   const CheckpointConfig& checkpoint = c_.config.checkpoint;
   const LoadScope scope = checkpoint.finetune ? LoadScope::weights_only : LoadScope::everything;
+  const auto begin = std::chrono::steady_clock::now();
   load_checkpoint(checkpoint.load, iteration, scope, engine_.checkpoint_tensors(),
                   *c_.world.control);
   engine_.gather_params();
@@ -199,8 +209,9 @@ void Trainer::load(int64_t iteration) {
   consumed_samples_ = c_.start.consumed_samples;
   if (!checkpoint.finetune && checkpoint.load == checkpoint.save) saved_at_ = iteration_;
   if (c_.world.rank == 0)
-    c_.log.info("loaded {} of iteration {} from {}",
-                checkpoint.finetune ? "the weights" : "everything", iteration, checkpoint.load);
+    c_.log.info("loaded {} of iteration {} from {} in {:.2f} s",
+                checkpoint.finetune ? "the weights" : "everything", iteration, checkpoint.load,
+                seconds_since(begin));
 }
 
 LoadMicrobatch Trainer::loader(BatchLoader* source, int64_t consumed_samples) const {

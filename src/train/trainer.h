@@ -4,6 +4,8 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
+#include <string>
 
 #include "base/check.h"
 #include "data/batch_loader.h"
@@ -37,13 +39,18 @@ class Trainer {
  public:
   explicit Trainer(const TrainerContext& context);
 
-  /// Runs to the last iteration, saves and tests there; or to a request to stop or --exit-interval,
-  /// where only the state is saved. Returns ok, or stopped when a later job must go on. Throws
-  /// NonFiniteError when loss or gradient stops being a number, with the weights untouched.
+  /// Collective: loads what the start point names, or makes random weights. Returns why a
+  /// checkpoint cannot be used, the same on every rank: the trainer is then of no use either, and
+  /// another start point is called for.
+  [[nodiscard]] std::optional<std::string> start();
+
+  /// Runs from where start() has led (calls it where that was not done) to the last iteration,
+  /// saves and tests there; or to a request to stop or --exit-interval, where only the state is
+  /// saved. Returns ok, or stopped when a later job must go on. Throws NonFiniteError when loss or
+  /// gradient stops being a number, with the weights untouched.
   ExitCode train();
 
  private:
-  void load_or_initialise();
   void load(int64_t iteration);
   void load_folder();
   StepResult train_step();
@@ -69,6 +76,7 @@ class Trainer {
   int64_t consumed_samples_ = 0;   // by all data-parallel ranks together
   int64_t evaluated_at_ = -1;
   int64_t saved_at_ = -1;
+  bool started_ = false;
 };
 
 }  // namespace swallow

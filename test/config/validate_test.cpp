@@ -189,6 +189,7 @@ TEST_CASE("flags about loading need a folder to load", "[unit][config]") {
   require_refused({
       {[](RunConfig& c) { c.checkpoint.load_or_init = true; }, {"--load-or-init", "--load"}},
       {[](RunConfig& c) { c.checkpoint.finetune = true; }, {"--finetune", "--load"}},
+      {[](RunConfig& c) { c.checkpoint.ckpt_step = 3; }, {"--ckpt-step 3", "--load"}},
       {[](RunConfig& c) { c.checkpoint.accept_change = "seed"; }, {"--accept-change", "--load"}},
       {[](RunConfig& c) {
          c.checkpoint.load = "run";
