@@ -154,6 +154,11 @@ void visit_checkpoint_fields(Config& c, Visitor& visit) {
   field(c.load, "load", "folder to continue from: a run's, or Hugging Face's");
   field(c.save_interval, "save_interval", "steps between saves; 0: only at the end",
         {0, 1'000'000'000});
+  field(c.async_save, "async_save", "write checkpoints in the background, from a copy");
+  field(c.save_retain_interval, "save_retain_interval",
+        "keep saves at multiples of it and the newest; 0: all", {0, 1'000'000'000});
+  field(c.most_recent_k, "most_recent_k", "keep this many of the newest saves; -1: all",
+        {-1, 1'000'000'000});
   field(c.ckpt_step, "ckpt_step", "load exactly this iteration; -1: the newest good",
         {-1, 1'000'000'000});
   field(c.load_or_init, "load_or_init", "random weights when load is still empty");

@@ -141,6 +141,13 @@ void check_checkpoint(const CheckpointConfig& c) {
   if (c.finetune && c.load.empty()) throw ConfigError("--finetune needs --load <folder>");
   if (c.ckpt_step >= 0 && c.load.empty())
     throw ConfigError("--ckpt-step {} needs --load <folder>", c.ckpt_step);
+  if (c.async_save && c.save.empty()) throw ConfigError("--async-save needs --save <folder>");
+  if (c.most_recent_k == 0)
+    throw ConfigError("--most-recent-k 0: the newest is always kept; expected 1 or more, or -1");
+  if (c.save_retain_interval > 0 &&
+      (c.save_interval == 0 || c.save_retain_interval % c.save_interval != 0))
+    throw ConfigError("--save-retain-interval {}: expected a multiple of --save-interval {}",
+                      c.save_retain_interval, c.save_interval);
   if (!c.accept_change.empty() && (c.load.empty() || c.finetune))
     throw ConfigError("--accept-change {} needs --load <folder>, without --finetune",
                       printable(c.accept_change));

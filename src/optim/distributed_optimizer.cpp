@@ -12,6 +12,12 @@
 
 namespace swallow {
 
+namespace {
+
+constexpr int kNormLimbs = ExactSum::kLimbs + 2;  // with the two counts of votes
+
+}  // namespace
+
 OptimizerMemory take_optimizer_memory(const ParamLayout& layout, const ModelShapes& m,
                                       const OptimizerConfig& config, Arena& arena) {
   const Shape whole = {layout.total()};
@@ -23,7 +29,7 @@ OptimizerMemory take_optimizer_memory(const ParamLayout& layout, const ModelShap
       "optimizer", config.use_precision_aware_optimizer ? DType::u16 : m.main_dtype, shard);
   memory.exp_avg = arena.take("optimizer", m.main_dtype, shard);
   memory.exp_avg_sq = arena.take("optimizer", m.main_dtype, shard);
-  memory.norm_sum = arena.take("optimizer", DType::i64, {ExactSum::kLimbs + 1});
+  memory.norm_sum = arena.take("optimizer", DType::i64, {kNormLimbs});
   return memory;
 }
 
@@ -116,7 +122,7 @@ bool DistributedOptimizer::counts_for_norm(const ShardPiece& piece) const {
   return !layout_.specs()[static_cast<size_t>(piece.param)].replicated || world_.at.tp == 0;
 }
 
-NormAndVotes DistributedOptimizer::gradient_norm(bool vote) {
+NormAndVotes DistributedOptimizer::gradient_norm(const Votes& votes) {
   const TraceRange range("gradient norm");
   zero(stream_, memory_.norm_sum);
   const Tensor sum = memory_.norm_sum.rows(0, ExactSum::kLimbs);
@@ -125,17 +131,20 @@ NormAndVotes DistributedOptimizer::gradient_norm(bool vote) {
       launch(stream_, SumSquares{.x = memory_.gradients.rows(piece.flat, piece.flat + piece.size()),
                                  .sum = sum});
   // Carries go by way of the host: the sum over ranks must not overflow a limb.
-  std::array<int64_t, ExactSum::kLimbs + 1> limbs{};
+  std::array<int64_t, kNormLimbs> limbs{};
   const Tensor host = host_view(std::span(limbs));
   copy(stream_, host, memory_.norm_sum);
   world_.synchronize(stream_);
   ExactSum::normalise(limbs.data());
-  limbs.back() = vote ? 1 : 0;
+  limbs[ExactSum::kLimbs] = votes.stop ? 1 : 0;
+  limbs[ExactSum::kLimbs + 1] = votes.saved ? 1 : 0;
   copy(stream_, memory_.norm_sum, host);
   world_.all_reduce_world(stream_, memory_.norm_sum, ReduceOp::sum);
   copy(stream_, host, memory_.norm_sum);
   world_.synchronize(stream_);
-  return {std::sqrt(ExactSum::value(limbs.data())), limbs.back()};
+  return {.norm = std::sqrt(ExactSum::value(limbs.data())),
+          .votes_stop = limbs[ExactSum::kLimbs],
+          .votes_saved = limbs[ExactSum::kLimbs + 1]};
 }
 
 void DistributedOptimizer::step(double lr, double grad_scale, int64_t step) {

@@ -21,7 +21,7 @@ struct OptimizerMemory {
   Tensor master;      // [shard_size] main type, or u16 when split: see optim/master_weights.h
   Tensor exp_avg;     // [shard_size] main type, first moment
   Tensor exp_avg_sq;  // [shard_size] main type, second moment
-  Tensor norm_sum;    // [ExactSum::kLimbs + 1] i64, the last one counting votes
+  Tensor norm_sum;    // [ExactSum::kLimbs + 2] i64, the last two counting votes
 };
 
 OptimizerMemory take_optimizer_memory(const ParamLayout& layout, const ModelShapes& shapes,
@@ -30,9 +30,16 @@ OptimizerMemory take_optimizer_memory(const ParamLayout& layout, const ModelShap
 /// One view per parameter into a flat buffer, in the order of layout.specs().
 std::vector<Tensor> param_views(const ParamLayout& layout, const Tensor& flat);
 
+/// What a rank may say to all others in a step without a message of its own.
+struct Votes {
+  bool stop = false;   // this step shall be the last
+  bool saved = false;  // the file of the save in the background is written
+};
+
 struct NormAndVotes {
-  double norm = 0;    // NaN when an element anywhere is not finite
-  int64_t votes = 0;  // ranks that voted
+  double norm = 0;          // NaN when an element anywhere is not finite
+  int64_t votes_stop = 0;   // ranks that said so
+  int64_t votes_saved = 0;  // likewise
 };
 
 /// What of the training step goes on between the pipeline and the next forward pass. As the
@@ -65,9 +72,8 @@ class DistributedOptimizer final : public ParamObserver {
   /// stream sees the sums of this rank's shard.
   void reduce_gradients();
   /// Euclidean norm of the whole model's gradient, the same bits on every rank. Parameters that
-  /// several ranks hold are counted once. The reduction also counts the ranks with `vote`: how all
-  /// agree on stopping without a message of its own.
-  NormAndVotes gradient_norm(bool vote);
+  /// several ranks hold are counted once. The reduction also counts the votes of the ranks.
+  NormAndVotes gradient_norm(const Votes& votes);
   /// One AdamW step with `grad_scale` as clip factor; then the parameters of all shards are
   /// gathered while the caller goes on (see before_reading). `step` counts updates from 1.
   void step(double lr, double grad_scale, int64_t step);

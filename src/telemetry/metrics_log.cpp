@@ -149,6 +149,7 @@ void MetricsLog::write(const SaveMetrics& metrics) {
   json["step"] = metrics.step;
   json["folder"] = metrics.folder;
   json["seconds"] = metrics.seconds;
+  json["total_seconds"] = metrics.total_seconds;
   append(dump(json));
   summary_.last_save = metrics;
   print(save_line(metrics, options_.train_iters));

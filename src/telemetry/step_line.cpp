@@ -79,8 +79,11 @@ std::string test_line(const TestMetrics& metrics, int64_t train_iters) {
 }
 
 std::string save_line(const SaveMetrics& metrics, int64_t train_iters) {
-  return fmt::format("{}  saved {} in {:.1f} s", progress('S', metrics.step, train_iters),
-                     metrics.folder, metrics.seconds);
+  const bool in_background = metrics.total_seconds > metrics.seconds;
+  return fmt::format(
+      "{}  saved {} in {:.1f} s{}", progress('S', metrics.step, train_iters), metrics.folder,
+      in_background ? metrics.total_seconds : metrics.seconds,
+      in_background ? fmt::format(", training stood still for {:.1f} s", metrics.seconds) : "");
 }
 
 }  // namespace swallow

@@ -34,7 +34,8 @@ struct TestMetrics : ValidationMetrics {};
 struct SaveMetrics {
   int64_t step = 0;
   std::string folder;
-  double seconds = 0.0;  // that training stood still
+  double seconds = 0.0;        // that training stood still
+  double total_seconds = 0.0;  // from its begin to the commit; more when written in the background
 };
 
 /// Largest resident set of this process so far, in bytes.

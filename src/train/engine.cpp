@@ -4,6 +4,7 @@
 #include <span>
 
 #include "base/math.h"
+#include "checkpoint/snapshot.h"
 
 namespace swallow {
 
@@ -37,6 +38,19 @@ Ledger plan(const ParamLayout& layout, const ModelShapes& shapes, const Optimize
   Arena arena = Arena::plan(device);
   take_engine_memory(layout, shapes, optimizer, num_slots, num_threads, arena);
   return arena.ledger();
+}
+
+/// Who writes what, without the shard and the stream.
+CheckpointTensors tensors_to_save(const ParamLayout& layout, const OptimizerMemory& memory,
+                                  GridCoordinate at) {
+  return {.layout = &layout,
+          .writes_params = at.dp == 0,
+          .writes_state = layout.shards() > 1 || at.dp == 0,
+          .writes_replicated = at.tp == 0,
+          .params = memory.params,
+          .master = memory.master,
+          .exp_avg = memory.exp_avg,
+          .exp_avg_sq = memory.exp_avg_sq};
 }
 
 }  // namespace
@@ -79,7 +93,7 @@ void TrainingEngine::initialise() {
 }
 
 StepResult TrainingEngine::train_step(const LoadMicrobatch& load, int64_t steps_done,
-                                      bool request_stop) {
+                                      const Votes& votes) {
   const TraceRange range("training step");
   const int64_t num_tokens = config_.training.global_batch_size * shapes_.sequence;
   optimizer_.zero_gradients();
@@ -89,9 +103,10 @@ StepResult TrainingEngine::train_step(const LoadMicrobatch& load, int64_t steps_
 
   StepResult result;
   result.loss = reduce_loss(num_tokens);
-  const NormAndVotes norm = optimizer_.gradient_norm(request_stop);
+  const NormAndVotes norm = optimizer_.gradient_norm(votes);
   result.grad_norm = norm.norm;
-  result.stop = norm.votes > 0;
+  result.stop = norm.votes_stop > 0;
+  result.saved = norm.votes_saved == world_.grid.world_size();
   result.lr = lr_.at(steps_done);
   result.updated = std::isfinite(result.loss) && std::isfinite(result.grad_norm);
   if (result.updated)
@@ -119,17 +134,10 @@ double TrainingEngine::reduce_loss(int64_t num_tokens) {
 
 CheckpointTensors TrainingEngine::checkpoint_tensors() {
   optimizer_.before_reading(layout_.specs().size());
-  const OptimizerMemory& m = memory_.optimizer;
-  return {.layout = &layout_,
-          .shard_rank = optimizer_.shard_rank(),
-          .writes_params = world_.at.dp == 0,
-          .writes_state = layout_.shards() > 1 || world_.at.dp == 0,
-          .writes_replicated = world_.at.tp == 0,
-          .params = m.params,
-          .master = m.master,
-          .exp_avg = m.exp_avg,
-          .exp_avg_sq = m.exp_avg_sq,
-          .stream = &stream_};
+  CheckpointTensors tensors = tensors_to_save(layout_, memory_.optimizer, world_.at);
+  tensors.shard_rank = optimizer_.shard_rank();
+  tensors.stream = &stream_;
+  return tensors;
 }
 
 Ledger plan_memory(const RunConfig& config, const RunShape& run, GridCoordinate at, Device device,
@@ -137,6 +145,14 @@ Ledger plan_memory(const RunConfig& config, const RunShape& run, GridCoordinate 
   const ModelShapes shapes = make_shapes(config, run, at);
   return plan(make_layout(config, run, shapes), shapes, config.optimizer,
               make_schedule(config, run, at.pp).num_slots, device, num_threads);
+}
+
+int64_t plan_snapshot(const RunConfig& config, const RunShape& run, GridCoordinate at) {
+  const ModelShapes shapes = make_shapes(config, run, at);
+  const ParamLayout layout = make_layout(config, run, shapes);
+  Arena arena = Arena::plan(Device{});
+  const OptimizerMemory memory = take_optimizer_memory(layout, shapes, config.optimizer, arena);
+  return Snapshot::bytes(tensors_to_save(layout, memory, at));
 }
 
 }  // namespace swallow

@@ -117,6 +117,12 @@ std::string memory_table(const RunConfig& config, const RunShape& run, Device de
     row.push_back(total);
   }
   table.header.emplace_back("total");
+  if (config.checkpoint.async_save) {
+    table.header.emplace_back("copy for --async-save, on the host");
+    for (int stage = 0; stage < run.pp; ++stage)
+      table.rows[static_cast<size_t>(stage)].push_back(fmt::format(
+          "{:.1f}", static_cast<double>(plan_snapshot(config, run, {.pp = stage})) / kMiB));
+  }
   return table.text();
 }
 

@@ -42,7 +42,8 @@ Trainer::Trainer(const TrainerContext& context)
       valid_data_(make_loader(c_, c_.datasets.valid.get())),
       test_data_(make_loader(c_, c_.datasets.test.get())),
       data_options_(data_options(c_.config, c_.start)),
-      peak_memory_(c_.stream.device(), sizeof(int64_t)) {}
+      peak_memory_(c_.stream.device(), sizeof(int64_t)),
+      saver_({c_.config.checkpoint, c_.world, engine_, c_.log, c_.metrics}) {}
 
 std::optional<std::string> Trainer::start() {
   started_ = true;
@@ -69,20 +70,21 @@ ExitCode Trainer::train() {
   if (iteration_ == 0 && foreign_weights) evaluate();
   while (iteration_ < t.train_iters) {
     const StepResult result = train_step();
+    if (result.saved) saver_.commit();
     if (due(iteration_, t.eval_interval)) evaluate();
     if (result.stop) {
       c_.log.info("stopping after iteration {} as asked by a signal", iteration_);
-      save();
+      saver_.save_last(state());
       return ExitCode::stopped;
     }
-    if (due(iteration_, c_.config.checkpoint.save_interval)) save();
     if (due(iteration_, t.exit_interval)) {
-      save();
+      saver_.save_last(state());
       return ExitCode::ok;
     }
+    if (due(iteration_, c_.config.checkpoint.save_interval)) saver_.save(state());
   }
   evaluate();
-  save();  // before the test, whose data may be refused
+  saver_.save_last(state());  // before the test, whose data may be refused
   test();
   return ExitCode::ok;
 }
@@ -92,8 +94,9 @@ StepResult Trainer::train_step() {
   if (log.profile_step_start == iteration_ + 1) start_profiling(c_.stream.device());
   if (log.profile_step_end == iteration_ + 1) stop_profiling(c_.stream.device());
   const auto start = std::chrono::steady_clock::now();
-  const StepResult result = engine_.train_step(loader(train_data_.get(), consumed_samples_),
-                                               iteration_, c_.signals.received() != 0);
+  const StepResult result =
+      engine_.train_step(loader(train_data_.get(), consumed_samples_), iteration_,
+                         {.stop = c_.signals.received() != 0, .saved = saver_.written()});
   if (!result.updated) stop_non_finite(result);
   ++iteration_;
   consumed_samples_ += c_.config.training.global_batch_size;
@@ -129,12 +132,17 @@ void Trainer::update_peak_memory() {
 }
 
 void Trainer::stop_non_finite(const StepResult& result) {
-  save();  // the state before the update that was withheld
+  std::string not_saved;
+  try {
+    saver_.save_last(state());  // the state before the update that was withheld
+  } catch (const IoError& error) {
+    not_saved = fmt::format(". Nor was the state saved: {}", error.what());
+  }
   throw NonFiniteError(
       "iteration {}: loss {} and gradient norm {} are not finite; the weights were not updated. "
-      "Samples {} to {} of the run were in the batch",
+      "Samples {} to {} of the run were in the batch{}",
       iteration_ + 1, result.loss, result.grad_norm, consumed_samples_,
-      consumed_samples_ + c_.config.training.global_batch_size - 1);
+      consumed_samples_ + c_.config.training.global_batch_size - 1, not_saved);
 }
 
 void Trainer::evaluate() {
@@ -164,25 +172,16 @@ ValidationMetrics Trainer::measure(BatchLoader* source, int64_t consumed_samples
           .seconds = seconds_since(start)};
 }
 
-void Trainer::save() {
-  const std::string& folder = c_.config.checkpoint.save;
-  if (folder.empty() || saved_at_ == iteration_) return;
-  saved_at_ = iteration_;
-  const auto start = std::chrono::steady_clock::now();
-  const CheckpointState state{
-      .iteration = iteration_,
-      .consumed_train_samples = consumed_samples_,
-      .consumed_valid_samples = consumed_valid_samples(data_options_, iteration_),
-      .config_json = config_json(c_.config),
-      .dp = c_.run.dp,
-      .tp = c_.run.tp,
-      .pp = c_.run.pp,
-      .build = version_text(),
-      .config_digest = config_digest(c_.config)};
-  save_checkpoint(folder, state, engine_.checkpoint_tensors(), *c_.world.control);
-  if (c_.metrics != nullptr)
-    c_.metrics->write(
-        SaveMetrics{.step = iteration_, .folder = folder, .seconds = seconds_since(start)});
+CheckpointState Trainer::state() const {
+  return {.iteration = iteration_,
+          .consumed_train_samples = consumed_samples_,
+          .consumed_valid_samples = consumed_valid_samples(data_options_, iteration_),
+          .config_json = config_json(c_.config),
+          .dp = c_.run.dp,
+          .tp = c_.run.tp,
+          .pp = c_.run.pp,
+          .build = version_text(),
+          .config_digest = config_digest(c_.config)};
 }
 
 void Trainer::load_folder() {
@@ -207,7 +206,7 @@ void Trainer::load(int64_t iteration) {
   engine_.gather_params();
   iteration_ = c_.start.iteration;
   consumed_samples_ = c_.start.consumed_samples;
-  if (!checkpoint.finetune && checkpoint.load == checkpoint.save) saved_at_ = iteration_;
+  if (!checkpoint.finetune && checkpoint.load == checkpoint.save) saver_.note_saved(iteration_);
   if (c_.world.rank == 0)
     c_.log.info("loaded {} of iteration {} from {} in {:.2f} s",
                 checkpoint.finetune ? "the weights" : "everything", iteration, checkpoint.load,

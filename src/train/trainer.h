@@ -14,6 +14,7 @@
 #include "telemetry/metrics_log.h"
 #include "train/engine.h"
 #include "train/order_check.h"
+#include "train/saver.h"
 #include "train/start_point.h"
 
 namespace spdlog {
@@ -60,7 +61,7 @@ class Trainer {
   void test();
   /// The mean loss of eval_iters global batches.
   ValidationMetrics measure(BatchLoader* source, int64_t consumed_samples);
-  void save();
+  [[nodiscard]] CheckpointState state() const;
   [[noreturn]] void stop_non_finite(const StepResult& result);
   [[nodiscard]] LoadMicrobatch loader(BatchLoader* source, int64_t consumed_samples) const;
 
@@ -75,8 +76,8 @@ class Trainer {
   int64_t iteration_ = 0;          // updates done
   int64_t consumed_samples_ = 0;   // by all data-parallel ranks together
   int64_t evaluated_at_ = -1;
-  int64_t saved_at_ = -1;
   bool started_ = false;
+  Saver saver_;  // last: its thread ends before what it uses
 };
 
 }  // namespace swallow

@@ -190,6 +190,13 @@ TEST_CASE("flags about loading need a folder to load", "[unit][config]") {
       {[](RunConfig& c) { c.checkpoint.load_or_init = true; }, {"--load-or-init", "--load"}},
       {[](RunConfig& c) { c.checkpoint.finetune = true; }, {"--finetune", "--load"}},
       {[](RunConfig& c) { c.checkpoint.ckpt_step = 3; }, {"--ckpt-step 3", "--load"}},
+      {[](RunConfig& c) { c.checkpoint.async_save = true; }, {"--async-save", "--save"}},
+      {[](RunConfig& c) { c.checkpoint.most_recent_k = 0; }, {"--most-recent-k 0", "1 or more"}},
+      {[](RunConfig& c) {
+         c.checkpoint.save_interval = 4;
+         c.checkpoint.save_retain_interval = 6;
+       },
+       {"--save-retain-interval 6", "multiple of --save-interval 4"}},
       {[](RunConfig& c) { c.checkpoint.accept_change = "seed"; }, {"--accept-change", "--load"}},
       {[](RunConfig& c) {
          c.checkpoint.load = "run";

@@ -7,6 +7,13 @@ set -euo pipefail
 
 binary=$1
 case_name=$2
+[ "$case_name" = a_full_disk_does_not_stop_training ] && [ "${inside:-}" != 1 ] && {
+  unshare --mount --map-root-user true 2>/dev/null || {
+    echo "SKIPPED: unshare may not make a mount namespace here"
+    exit 77
+  }
+  inside=1 exec unshare --mount --map-root-user "$0" "$@"
+}
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 cd "$work"
@@ -19,12 +26,13 @@ die() {
 
 # One rank and a model of a few kilobytes: iteration 1 is there, iteration 2 is saved under faults,
 # iteration 3 shows whether any bit was lost.
-train() { # train ITERATION ARGUMENT...: resumes where there is something, saves at ITERATION
+folder=run
+train() { # train ITERATION ARGUMENT...: resumes what $folder holds, saves and ends at ITERATION
   local iteration=$1
   shift
   "${tracer[@]}" "$binary" --preset tiny --mock-data --cpu-threads 1 --num-layers 1 \
     --hidden-size 16 --ffn-hidden-size 32 --vocab-size 64 --seq-length 16 --global-batch-size 2 \
-    --lr-warmup-iters 0 --train-iters 3 --eval-iters 0 --save run --load run --load-or-init \
+    --lr-warmup-iters 0 --train-iters 3 --eval-iters 0 --save "$folder" --load "$folder" --load-or-init \
     --exit-interval "$iteration" "$@"
 }
 tracer=()
@@ -63,7 +71,7 @@ prepare() {
   cp -r start run
 }
 
-# attempt STATUSES FAULT CALL N: the save under one fault, then the run goes on.
+# attempt STATUSES FAULT CALL N: a save under one fault, then the run goes on.
 attempt() {
   local statuses=$1 fault=$2 call=$3 number=$4 status=0 loaded
   prepare
@@ -78,14 +86,18 @@ attempt() {
     *) die "$fault at $call $number: exit $status, then iteration '$loaded' is loaded" ;;
   esac
   [ "$(tensors run 3)" = "$want" ] || die "$fault at $call $number: the bits differ"
-  compgen -G 'run/*.*' | grep -vE '/(config.json|metrics.jsonl|latest_checkpointed_iteration.txt)$' &&
-    die "$fault at $call $number: the above is left over"
+  for name in run/*.*; do
+    [[ $name =~ /(config\.json|metrics\.jsonl|latest_checkpointed_iteration\.txt)$ ]] ||
+      [[ $name == *.old && ! -e ${name%.old} ]] || # not yet replaced: it is the checkpoint
+      die "$fault at $call $number: $name is left over"
+  done
   attempts=$((attempts + 1))
 }
 
 # attempt_all: every call of a save, under KILL and under an error; under either error where the call
 # is not one of the many writes.
 victim=()
+only=''      # calls that are cut; empty: all
 attempts=0
 attempt_all() {
   local call number turn=0
@@ -95,6 +107,7 @@ attempt_all() {
   tracer=()
   points dry.log >points
   while read -r call number; do
+    [[ -z $only || $only == *" $call "* ]] || continue
     attempt 137 signal=KILL "$call" "$number"
     turn=$((1 - turn))
     if [ $turn = 1 ] || [ "$call" != pwrite64 ]; then
@@ -107,7 +120,6 @@ attempt_all() {
   echo "$(wc -l <points) system calls, $attempts saves under a fault"
 }
 
-require_strace
 train 1 >first.out 2>&1
 cp -r run start
 train 2 >second.out 2>&1
@@ -116,6 +128,7 @@ want=$(tensors run 3)
 
 case $case_name in
   a_save_cut_at_any_system_call_loses_nothing)
+    require_strace
     attempt_all
     grep -q pwrite64 points || die "no write was found"
     # Nothing is named before what it names is on the disk.
@@ -128,6 +141,46 @@ case $case_name in
                  /rename.*latest/ { print "tracker-rename" }' dry.log | paste -sd ' ')
     [ "$order" = "data manifest folder rename names tracker tracker-rename names" ] ||
       die "order of the calls: $order"
+    ;;
+
+  a_replaced_and_a_deleted_checkpoint_cut_anywhere_lose_nothing)
+    require_strace
+    # Iteration 2 is there already, and left-overs of dead jobs are; iteration 1 goes with the commit.
+    rm -rf start
+    cp -r run start
+    rm -r start/iter_0000003
+    cp -r start/iter_0000002 start/iter_0000002.tmp-1
+    cp -r start/iter_0000002 start/iter_0000000.trash
+    printf 1 >start/latest_checkpointed_iteration.txt
+    victim=(--most-recent-k 1)
+    only=' rename unlinkat unlink mkdir openat '
+    attempt_all
+    grep -q rename points || die "no rename was found"
+    prepare
+    train 2 "${victim[@]}" >victim.out 2>&1
+    [ "$(cd run && echo iter_*)" = iter_0000002 ] || die "left: $(ls run)"
+    ;;
+
+  a_full_disk_does_not_stop_training)
+    # Room for one checkpoint of some 90 KiB and the beginning of a second.
+    mkdir disk
+    mount -t tmpfs -o size=150k none disk
+    folder=disk/run
+    saves=(--log-dir log --save-interval 1)
+    status=0
+    train 0 "${saves[@]}" >full.out 2>&1 || status=$?
+    [ $status = 74 ] || die "the last save cannot be done: exit $status, expected 74"
+    grep -q ' 3/3 ' full.out || die "the training did not go on"
+    for text in 'iteration 2 is not saved: rank 0: ' ' bytes free' 'the checkpoint takes ' \
+      'iteration 1 in disk/run is whole' 'training goes on'; do
+      grep -qF -- "$text" full.out || die "no '$text' in the message"
+    done
+    [ "$(cd disk/run && echo iter_*)" = iter_0000001 ] || die "left: $(ls disk/run)"
+    mount -o remount,size=10m disk
+    train 0 "${saves[@]}" >freed.out 2>&1 || die "the run does not go on when there is room"
+    grep -q 'loaded everything of iteration 1' freed.out || die "iteration 1 was not loaded"
+    [ "$(tensors disk/run 3)" = "$want" ] || die "the bits differ"
+    umount disk
     ;;
 
   *)

@@ -108,6 +108,8 @@ TEST_CASE("validation, test and save lines are marked in the first column", "[un
         "T  100/25000  2.0000  test loss, perplexity 7.389, 41.0K tokens in 1.2 s");
   CHECK(save_line({.step = 100, .folder = "run/x", .seconds = 1.25}, 200) ==
         "S 100/200  saved run/x in 1.2 s");
+  CHECK(save_line({.step = 100, .folder = "run/x", .seconds = 0.25, .total_seconds = 8}, 200) ==
+        "S 100/200  saved run/x in 8.0 s, training stood still for 0.2 s");
 }
 
 TEST_CASE("numbers keep to their columns", "[unit][telemetry]") {
