@@ -61,7 +61,9 @@ class MeetingControl : public ControlPlane {
 
 struct TinyGrid {
   int dp = 1, tp = 1, pp = 1;
-  bool sharded = true;  // distributed optimizer
+  bool sharded = true;   // distributed optimizer
+  int64_t layers = 2;    // of the model: pp divides them
+  int64_t kv_heads = 2;  // likewise, tp divides them
   [[nodiscard]] int size() const { return dp * tp * pp; }
 };
 
@@ -70,16 +72,16 @@ inline ModelShapes tiny_shapes(const TinyGrid& grid, int tp_rank, int pp_rank, i
   config.model = {.num_layers = layers,
                   .hidden_size = 16,
                   .ffn_hidden_size = 24,
-                  .num_attention_heads = 4,
-                  .num_query_groups = 2,
+                  .num_attention_heads = 2 * grid.kv_heads,
+                  .num_query_groups = grid.kv_heads,
                   .vocab_size = 37};
   const int64_t padded = 40;  // tp = 2: 20 and 17 rows and three of padding
   const RunShape run{.world_size = grid.size(),
                      .tp = grid.tp,
                      .pp = grid.pp,
                      .dp = grid.dp,
-                     .kv_heads = 2,
-                     .head_dim = 4,
+                     .kv_heads = grid.kv_heads,
+                     .head_dim = 8 / grid.kv_heads,
                      .padded_vocab_size = padded};
   return make_shapes(config, run, {.dp = 0, .tp = tp_rank, .pp = pp_rank});
 }
@@ -91,7 +93,8 @@ inline double tiny_value(StateKind kind, const std::string& name, int64_t elemen
 
 /// What one rank holds.
 struct TinyRank {
-  TinyRank(const TinyGrid& grid, int rank, int64_t layers = 2, int64_t bucket_size = 1024)
+  TinyRank(const TinyGrid& grid, int rank) : TinyRank(grid, rank, grid.layers) {}
+  TinyRank(const TinyGrid& grid, int rank, int64_t layers, int64_t bucket_size = 1024)
       : tp_rank(rank % grid.tp),
         dp_rank(rank / grid.tp % grid.dp),
         layout(param_specs(tiny_shapes(grid, tp_rank, rank / grid.tp / grid.dp, layers)),
