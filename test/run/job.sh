@@ -103,6 +103,31 @@ case $case_name in
     [ "$(cat "$work/run/latest_checkpointed_iteration.txt")" = 9 ] || die "the run did not go on"
     ;;
 
+  dp_doubled_or_halved_in_mid_run_goes_on_with_the_same_losses)
+    run() { # run NAME DP ARGUMENT...
+      "$binary" --nproc "$2" --preset tiny --mock-data --cpu-threads 1 --train-iters 16 \
+        --eval-iters 0 --lr-warmup-iters 4 --save "$work/$1" "${@:3}" >"$work/$1.out" 2>&1 || die "$1"
+    }
+    steps() { # steps NAME: step, samples consumed, loss of the last eight steps
+      sed -n 's/.*"kind":"step".*"step":\([0-9]*\),.*"loss":\([0-9.]*\),.*"consumed_samples":\([0-9]*\).*/\1 \3 \2/p' \
+        "$work/$1/metrics.jsonl" | tail -n 8
+    }
+    for dtype in fp32:2e-5 bf16:2e-2; do # bounds of README.md
+      run straight 2 --params-dtype "${dtype%:*}"
+      run half 2 --params-dtype "${dtype%:*}" --exit-interval 8
+      for dp in 1 4; do
+        cp -r "$work/half" "$work/dp$dp"
+        run "dp$dp" "$dp" --params-dtype "${dtype%:*}" --load "$work/dp$dp"
+        paste <(steps straight) <(steps "dp$dp") | awk -v bound="${dtype#*:}" '
+          { far = $3 - $6; if (far < 0) far = -far }
+          $1 != $4 || $2 != $5 || far > bound { print "step " $1 ": " $0; bad = 1 }
+          END { exit bad || NR != 8 }' >"$work/differences.out" || die "DP $dp in ${dtype%:*}"
+        rm -r "$work/dp$dp"
+      done
+      rm -r "$work/half" "$work/straight"
+    done
+    ;;
+
   a_killed_rank_ends_all_and_is_named)
     start killed 100000
     wait_for killed ' 3/100000 '
