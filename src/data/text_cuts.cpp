@@ -6,10 +6,11 @@ namespace swallow {
 
 namespace {
 
-// Two pairs of one hash only keep a place from being cut. With 43,176 pieces of English and
-// Japanese some 6 % of the bits are set; they fit a core's second-level cache.
-constexpr unsigned kHashBits = 20;
-constexpr uint32_t kSpace = 0x2581;  // what SentencePiece writes for a space
+// Two entries of one hash only keep a place from being cut. The bits fit a core's second-level
+// cache.
+constexpr unsigned kHashBits = 21;
+constexpr uint32_t kNone = UINT32_MAX;  // where there is no character
+constexpr uint32_t kSpace = 0x2581;     // what SentencePiece writes for a space
 
 struct Character {
   uint32_t code = 0;
@@ -28,32 +29,63 @@ Character first_character(std::string_view text) {
   return {code, bytes};
 }
 
-uint32_t pair_hash(uint32_t left, uint32_t right) {
-  return ((left * 0x9e3779b1U) ^ (right * 0x85ebca6bU)) * 0xc2b2ae35U >> (32 - kHashBits);
+uint32_t mix(uint32_t value) {
+  return value * 0xc2b2ae35U >> (32 - kHashBits);
+}
+
+/// Of two neighbours in a piece, `whole` when they are all of it.
+uint32_t pair_hash(uint32_t left, uint32_t right, bool whole) {
+  return mix((left * 0x9e3779b1U) ^ (right * 0x85ebca6bU) ^ (whole ? 0x27d4eb2fU : 0));
+}
+
+uint32_t triple_hash(uint32_t first, uint32_t second, uint32_t third) {
+  return mix(((first * 0x9e3779b1U) ^ (second * 0x85ebca6bU)) * 0x165667b1U ^ third * 0x27d4eb2fU);
 }
 
 }  // namespace
 
-TextCuts::TextCuts() : pairs_((size_t{1} << kHashBits) / 64, 0) {}
+TextCuts::TextCuts() : bits_((size_t{1} << kHashBits) / 64, 0) {}
+
+bool TextCuts::holds(uint32_t hash) const {
+  return (bits_[hash / 64] >> hash % 64 & 1) != 0;
+}
+
+void TextCuts::add(uint32_t hash) {
+  bits_[hash / 64] |= uint64_t{1} << hash % 64;
+}
 
 void TextCuts::add_piece(std::string_view piece) {
-  if (piece.empty()) return;
-  Character left = first_character(piece);
-  for (size_t at = left.bytes; at < piece.size(); at += left.bytes) {
-    const Character right = first_character(piece.substr(at));
-    const uint32_t hash = pair_hash(left.code, right.code);
-    pairs_[hash / 64] |= uint64_t{1} << hash % 64;
-    left = right;
+  std::vector<uint32_t> codes;
+  for (std::string_view rest = piece; !rest.empty();) {
+    const Character character = first_character(rest);
+    codes.push_back(character.code);
+    rest.remove_prefix(character.bytes);
+  }
+  for (size_t i = 1; i < codes.size(); ++i) {
+    add(pair_hash(codes[i - 1], codes[i], false));
+    if (codes.size() == 2) add(pair_hash(codes[0], codes[1], true));
+    if (i > 1) add(triple_hash(codes[i - 2], codes[i - 1], codes[i]));
   }
 }
 
+/// False when no piece reaches across the place between `left` and `right`. `before` stands before
+/// `left` unless the text was cut there, where no piece reaches across: then it is kNone.
+bool TextCuts::may_join(uint32_t before, uint32_t left, uint32_t right,
+                        std::string_view after) const {
+  if (!holds(pair_hash(left, right, false))) return false;
+  if (holds(pair_hash(left, right, true))) return true;
+  if (before != kNone && holds(triple_hash(before, left, right))) return true;
+  return !after.empty() && holds(triple_hash(left, right, first_character(after).code));
+}
+
 size_t TextCuts::first_part(std::string_view text) const {
+  uint32_t before = kNone;
   Character left = first_character(text);
   size_t end = left.bytes;
   while (end < text.size()) {
     const Character right = first_character(text.substr(end));
-    const uint32_t hash = pair_hash(left.code, right.code);
-    if ((pairs_[hash / 64] >> hash % 64 & 1) == 0) break;
+    if (!may_join(before, left.code, right.code, text.substr(end + right.bytes))) break;
+    before = left.code;
     left = right;
     end += right.bytes;
   }

@@ -1,10 +1,11 @@
 // Where a text may be cut before it is tokenized without a token coming out differently.
 //
 // Byte-pair encoding begins with single characters and joins two neighbours whenever what they make
-// together is a piece of the vocabulary. Every token is therefore a piece, and two characters that
-// stand side by side in no piece are never in one token: nothing is joined across that place, and
-// what is joined on one side of it does not depend on the other. So the tokens of a text are those
-// of its parts, one part after the other.
+// together is a piece of the vocabulary. Every token is therefore a piece. Where no piece that
+// stands in the text reaches across a place, nothing is joined across it, and what is joined on one
+// side does not depend on the other: the tokens of a text are those of its parts, one after the
+// other. That is told from two or three characters: a piece that reaches across a place is the two
+// characters beside it, or holds both and a third, the one before or the one after them.
 #pragma once
 
 #include <cstddef>
@@ -25,7 +26,12 @@ class TextCuts {
   [[nodiscard]] size_t first_part(std::string_view text) const;
 
  private:
-  std::vector<uint64_t> pairs_;  // a bit for each hash of two neighbours in a piece
+  [[nodiscard]] bool holds(uint32_t hash) const;
+  void add(uint32_t hash);
+  [[nodiscard]] bool may_join(uint32_t before, uint32_t left, uint32_t right,
+                              std::string_view after) const;
+
+  std::vector<uint64_t> bits_;  // one for each hash of what stands side by side in a piece
 };
 
 }  // namespace swallow

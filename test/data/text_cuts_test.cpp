@@ -23,12 +23,17 @@ using Parts = std::vector<std::string>;
 
 }  // namespace
 
-TEST_CASE("a text is cut between characters that are neighbours in no piece", "[unit][data]") {
+TEST_CASE("a text is cut where no piece reaches across", "[unit][data]") {
   TextCuts cuts;
   for (const char* piece : {"", "a", "ab", "bc", "▁a", "春に", "é", "𠮷野家"})
     cuts.add_piece(piece);
   REQUIRE(parts(cuts, "abcba") == Parts{"abc", "b", "a"});
   REQUIRE(parts(cuts, "ab ab▁ab") == Parts{"ab", " ab", "▁ab"});  // a space is U+2581
+  // Neighbours in a longer piece alone are joined only beside a third of its characters.
+  REQUIRE(parts(cuts, "野家") == Parts{"野", "家"});
+  REQUIRE(parts(cuts, "大野家具") == Parts{"大", "野", "家", "具"});
+  REQUIRE(parts(cuts, "𠮷野") == Parts{"𠮷", "野"});
+  REQUIRE(parts(cuts, "大𠮷野家具") == Parts{"大", "𠮷野家", "具"});
   REQUIRE(parts(cuts, "  a\n") == Parts{" ", " a", "\n"});
   REQUIRE(parts(cuts, "春に春に、𠮷野家é") == Parts{"春に", "春に", "、", "𠮷野家", "é"});
   REQUIRE(parts(cuts, std::string_view("a\0b", 3)) == Parts{"a", std::string(1, '\0'), "b"});
