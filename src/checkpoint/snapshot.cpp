@@ -1,5 +1,8 @@
 #include "checkpoint/snapshot.h"
 
+#include <optional>
+#include <vector>
+
 #include "base/check.h"
 #include "base/math.h"
 #include "kernels/adamw.h"
@@ -40,8 +43,10 @@ Snapshot::Snapshot(const CheckpointTensors& tensors) {
 }
 
 CheckpointTensors Snapshot::take(const CheckpointTensors& tensors) {
-  SWALLOW_CHECK(bytes(tensors) == memory_.bytes() && tensors.stream != nullptr,
-                "a snapshot of {} bytes for tensors of {}", memory_.bytes(), bytes(tensors));
+  SWALLOW_CHECK(bytes(tensors) == memory_.bytes(), "a snapshot of {} bytes for tensors of {}",
+                memory_.bytes(), bytes(tensors));
+  std::optional<Stream> host;
+  Stream& stream = tensors.stream != nullptr ? *tensors.stream : host.emplace(Device{});
   CheckpointTensors copy = tensors;
   copy.stream = nullptr;
   int64_t offset = 0;
@@ -51,10 +56,10 @@ CheckpointTensors Snapshot::take(const CheckpointTensors& tensors) {
     to.device = Device{};
     to.data = part.written ? memory_.data() + offset : nullptr;
     if (!part.written) continue;
-    copy_bytes(*tensors.stream, to.data, from.data, from.bytes());
+    copy_bytes(stream, to.data, from.data, from.bytes());
     offset += round_up(from.bytes(), kAlignment);
   }
-  tensors.stream->synchronize();
+  stream.synchronize();
   return copy;
 }
 
