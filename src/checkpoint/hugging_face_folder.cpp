@@ -33,12 +33,6 @@ bool is_rotary_table(std::string_view name) {
   return name.starts_with("model.") && name.ends_with("rotary_emb.inv_freq");
 }
 
-std::vector<int64_t> dims_of(const Shape& shape) {
-  std::vector<int64_t> dims;
-  for (int i = 0; i < shape.rank(); ++i) dims.push_back(shape[i]);
-  return dims;
-}
-
 /// The whole tensor, in the order of the file.
 class FileReader final : public TensorReader {
  public:

@@ -20,12 +20,6 @@ using Json = nlohmann::ordered_json;
 
 // ---- writing: one line for each file and piece, so that people can grep
 
-std::vector<int64_t> dims_of(const Shape& shape) {
-  std::vector<int64_t> dims;
-  for (int i = 0; i < shape.rank(); ++i) dims.push_back(shape[i]);
-  return dims;
-}
-
 Json to_json(const StoredPiece& piece) {
   const CanonicalRange& r = piece.range;
   return {{"kind", name_of(piece.kind)},

@@ -147,6 +147,12 @@ std::string_view file_dtype(DType dtype) {
   throw ContractError("no such dtype: {}", static_cast<int>(dtype));
 }
 
+std::vector<int64_t> dims_of(const Shape& shape) {
+  std::vector<int64_t> dims;
+  for (int i = 0; i < shape.rank(); ++i) dims.push_back(shape[i]);
+  return dims;
+}
+
 int64_t tensor_header_length(std::span<const std::byte> prefix, int64_t file_size,
                              const std::string& file) {
   uint64_t length = 0;

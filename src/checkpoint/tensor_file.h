@@ -16,6 +16,7 @@
 #include "base/dtype.h"
 #include "checkpoint/file.h"
 #include "checkpoint/number_type.h"
+#include "tensor/tensor.h"
 
 namespace swallow {
 
@@ -24,6 +25,9 @@ inline constexpr int64_t kFileChunk = int64_t{4} << 20;
 
 /// The format's name of a type: "F32", "BF16" ...
 std::string_view file_dtype(DType dtype);
+
+/// A shape as the format has it.
+std::vector<int64_t> dims_of(const Shape& shape);
 
 /// A tensor in a file. `dtype` is the format's name, which may be one that DType lacks.
 struct FileTensor {

@@ -8,6 +8,9 @@
 #include <fstream>
 #include <iostream>
 
+#include "checkpoint/checkpoint.h"
+#include "checkpoint/pending_folder.h"
+#include "commands/export.h"
 #include "commands/job.h"
 #include "config/config_json.h"
 #include "config/help.h"
@@ -135,6 +138,14 @@ void require_memory(const RunConfig& config, const Job& job, const World& world)
           static_cast<double>(info.memory_bytes) / kGiB);
 }
 
+/// A run that has come to its last iteration leaves what --export-hf asks for.
+void export_when_done(const RunConfig& config, int rank) {
+  const CheckpointConfig& checkpoint = config.checkpoint;
+  if (rank != 0 || checkpoint.export_hf.empty()) return;
+  if (find_checkpoint(checkpoint.save) == config.training.train_iters)
+    export_after_training(config, std::cout);
+}
+
 }  // namespace
 
 int run_train(const ParsedCommandLine& parsed, const std::vector<std::string>& arguments,
@@ -143,6 +154,8 @@ int run_train(const ParsedCommandLine& parsed, const std::vector<std::string>& a
   Job job = join_job(parsed, world);
   const RunShape& run = job.run;
 
+  if (!config.checkpoint.export_hf.empty())
+    require_free_folder("--export-hf", config.checkpoint.export_hf);
   spdlog::logger log = make_log({.rank = world->rank, .world_size = run.world_size});
   std::unique_ptr<MetricsLog> metrics;
   std::vector<RejectedCheckpoint> rejected;
@@ -163,6 +176,7 @@ int run_train(const ParsedCommandLine& parsed, const std::vector<std::string>& a
     const ExitCode code = trainer.train();
     world->control->barrier();
     if (metrics != nullptr) print_end(config, *metrics, arguments);
+    export_when_done(config, world->rank);
     return static_cast<int>(code);
   }
 }

@@ -26,6 +26,7 @@ constexpr std::array kBenchFlags{
 constexpr std::array kCommands{
     Command{"train", "pre-train a model (the default when flags come first)", true},
     Command{"bench", "time training steps; takes the flags of training", true, kBenchFlags},
+    Command{"export", "write a checkpoint as a Hugging Face folder"},
     Command{"preprocess", "turn JSONL text into .bin/.idx, or join such pairs"},
     Command{"inspect", "show what a .bin/.idx pair holds, or verify it whole"},
 };

@@ -163,6 +163,7 @@ void visit_checkpoint_fields(Config& c, Visitor& visit) {
         {-1, 1'000'000'000});
   field(c.load_or_init, "load_or_init", "random weights when load is still empty");
   field(c.finetune, "finetune", "take the weights only, start at step 0");
+  field(c.export_hf, "export_hf", "at the end write the weights as a Hugging Face folder");
   field(c.accept_change, "accept_change", "keys that may differ from the save: seed,split");
 }
 

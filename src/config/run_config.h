@@ -96,6 +96,7 @@ struct CheckpointConfig {
   int64_t ckpt_step = -1;            // the iteration to load; -1: the newest good one
   bool load_or_init = false;  // start from random weights when `load` holds no checkpoint yet
   bool finetune = false;      // take the weights only: iteration, optimizer and data start anew
+  std::string export_hf;      // folder for the last weights as a Hugging Face folder; empty: none
   std::string accept_change;  // keys, with commas, that may differ from the checkpoint's
 };
 

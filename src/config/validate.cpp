@@ -138,6 +138,9 @@ void check_data(const DataConfig& d) {
 
 void check_checkpoint(const CheckpointConfig& c) {
   if (c.load_or_init && c.load.empty()) throw ConfigError("--load-or-init needs --load <folder>");
+  if (!c.export_hf.empty() && c.save.empty())
+    throw ConfigError("--export-hf {}: needs --save <folder>, whose last checkpoint it exports",
+                      printable(c.export_hf));
   if (c.finetune && c.load.empty()) throw ConfigError("--finetune needs --load <folder>");
   if (c.ckpt_step >= 0 && c.load.empty())
     throw ConfigError("--ckpt-step {} needs --load <folder>", c.ckpt_step);

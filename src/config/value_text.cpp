@@ -109,6 +109,25 @@ double parse_real(std::string_view where, std::string_view text, const Range& ra
   return value;
 }
 
+int64_t parse_bytes(std::string_view where, std::string_view text) {
+  constexpr std::pair<std::string_view, int64_t> kUnits[] = {
+      {"KB", 1'000}, {"MB", 1'000'000}, {"GB", 1'000'000'000}};
+  std::string_view digits = text;
+  int64_t unit = 1;
+  for (const auto& [suffix, size] : kUnits)
+    if (text.ends_with(suffix)) {
+      digits.remove_suffix(suffix.size());
+      unit = size;
+    }
+  int64_t count = 0;
+  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), count);
+  if (error != std::errc{} || end != digits.data() + digits.size() || !is_integer(digits) ||
+      count < 1 || count > INT64_MAX / unit)
+    throw ConfigError("{}{}: expected bytes as 5GB, 500MB, 64KB or a whole number", where,
+                      printable(text));
+  return count * unit;
+}
+
 std::string parse_text(std::string_view where, std::string_view text) {
   const bool plain = std::all_of(text.begin(), text.end(), [](char c) {
     return static_cast<unsigned char>(c) >= 0x20 && c != 0x7f;

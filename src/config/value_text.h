@@ -28,6 +28,10 @@ int64_t parse_integer(std::string_view where, std::string_view text, const Range
 /// A finite decimal number ("1e-4", ".1"); no inf, nan, hexadecimal. Throws ConfigError.
 double parse_real(std::string_view where, std::string_view text, const Range& range);
 
+/// Bytes: a positive integer, with KB, MB or GB (powers of 1000) behind it or nothing. Throws
+/// ConfigError.
+int64_t parse_bytes(std::string_view where, std::string_view text);
+
 /// Text of 1 to 4096 bytes without control characters. Throws ConfigError.
 std::string parse_text(std::string_view where, std::string_view text);
 

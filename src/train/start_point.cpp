@@ -101,8 +101,9 @@ StartPoint start_from_hugging_face(const RunConfig& config) {
   if (!checkpoint.accept_change.empty())
     throw ConfigError("--accept-change {}: --load {} is a Hugging Face folder, no run to resume",
                       checkpoint.accept_change, checkpoint.load);
-  require_same_model(config.model, read_hugging_face_config(checkpoint.load).model,
-                     checkpoint.load);
+  // Opened whole, so that a folder which cannot be loaded is refused before data and memory are.
+  const HuggingFaceFolder folder(checkpoint.load);
+  require_same_model(config.model, folder.config().model, checkpoint.load);
   return {.hugging_face = true};
 }
 

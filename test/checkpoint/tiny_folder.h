@@ -70,13 +70,11 @@ inline void write_tiny_shard(const std::string& path,
     const std::vector<float> values = tiny_tensor(name, shape);
     contents.emplace_back(values.size() * static_cast<size_t>(size_of(type)));
     (void)convert_numbers(std::as_bytes(std::span(values)), NumberType::f32, contents.back(), type);
-    std::vector<int64_t> dims;
-    for (int i = 0; i < shape.rank(); ++i) dims.push_back(shape[i]);
-    to_write.push_back(
-        {name, type, dims, [&contents, i = contents.size() - 1](int64_t offset, int64_t bytes) {
-           return std::span<const std::byte>(contents[i])
-               .subspan(static_cast<size_t>(offset), static_cast<size_t>(bytes));
-         }});
+    to_write.push_back({name, type, dims_of(shape),
+                        [&contents, i = contents.size() - 1](int64_t offset, int64_t bytes) {
+                          return std::span<const std::byte>(contents[i])
+                              .subspan(static_cast<size_t>(offset), static_cast<size_t>(bytes));
+                        }});
   }
   write_tensor_file(path, to_write);
 }
