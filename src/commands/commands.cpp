@@ -7,6 +7,7 @@
 #include "checkpoint/checkpoint.h"
 #include "checkpoint/hugging_face_folder.h"
 #include "commands/bench.h"
+#include "commands/compare.h"
 #include "commands/export.h"
 #include "commands/inspect.h"
 #include "commands/preprocess.h"
@@ -93,6 +94,7 @@ int run_command(const std::vector<std::string>& arguments, char** argv,
   if (parsed.command == "export") return run_export(parsed.rest, std::cout);
   if (parsed.command == "preprocess") return run_preprocess(parsed.rest);
   if (parsed.command == "inspect") return run_inspect(parsed.rest, std::cout);
+  if (parsed.command == "compare") return run_compare(parsed.rest, std::cout);
   const bool bench = parsed.command == "bench";
   if (bench) prepare_bench(parsed);
   complete_vocab_size(parsed.config);

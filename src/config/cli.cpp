@@ -28,7 +28,8 @@ constexpr std::array kCommands{
     Command{"bench", "time training steps; takes the flags of training", true, kBenchFlags},
     Command{"export", "write a checkpoint as a Hugging Face folder"},
     Command{"preprocess", "turn JSONL text into .bin/.idx, or join such pairs"},
-    Command{"inspect", "show what a .bin/.idx pair holds, or verify it whole"},
+    Command{"inspect", "show what a .bin/.idx pair, a checkpoint or a Hugging Face folder holds"},
+    Command{"compare", "show how two checkpoints or Hugging Face folders differ"},
 };
 
 constexpr Range kNprocRange{1, 1024};
