@@ -9,6 +9,7 @@
 #include "commands/bench.h"
 #include "commands/compare.h"
 #include "commands/export.h"
+#include "commands/import.h"
 #include "commands/inspect.h"
 #include "commands/preprocess.h"
 #include "commands/train.h"
@@ -92,6 +93,7 @@ int run_command(const std::vector<std::string>& arguments, char** argv,
       break;
   }
   if (parsed.command == "export") return run_export(parsed.rest, std::cout);
+  if (parsed.command == "import") return run_import(parsed, std::cout);
   if (parsed.command == "preprocess") return run_preprocess(parsed.rest);
   if (parsed.command == "inspect") return run_inspect(parsed.rest, std::cout);
   if (parsed.command == "compare") return run_compare(parsed.rest, std::cout);

@@ -14,14 +14,6 @@
 
 namespace swallow {
 
-namespace {
-
-// A second normalizer_spec with add_dummy_prefix off: of a field that is there twice protobuf takes
-// the later value. A part of a text must not be given a space of its own.
-constexpr std::string_view kNoDummyPrefix("\x1a\x02\x18\x00", 4);
-
-}  // namespace
-
 struct Tokenizer::Library {
   sentencepiece::SentencePieceProcessor processor;
   std::unique_ptr<TextCuts> cuts;  // none: texts are encoded whole
@@ -34,16 +26,33 @@ struct Tokenizer::Library {
   }
 };
 
-Tokenizer::Tokenizer(const std::string& model_path)
+namespace {
+
+// A second normalizer_spec to stand behind the file's bytes: of a field that is there twice
+// protobuf takes the later value. A part of a text must not be given a space of its own
+// (add_dummy_prefix), nor lose one (remove_extra_whitespaces) where all of it is wanted.
+constexpr std::string_view kNoDummyPrefix("\x1a\x02\x18\x00", 4);
+constexpr std::string_view kVerbatim("\x1a\x04\x18\x00\x20\x00", 6);
+
+std::string model_bytes(const std::string& path, TextPreparation preparation,
+                        const TokenizerInfo& info) {
+  const std::vector<std::byte> bytes = InputFile(path).read_all();
+  std::string text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+  if (preparation == TextPreparation::verbatim)
+    text += kVerbatim;
+  else if (info.plain_merges)
+    text += kNoDummyPrefix;
+  return text;
+}
+
+}  // namespace
+
+Tokenizer::Tokenizer(const std::string& model_path, TextPreparation preparation)
     : info_(tokenizer_info(model_path)), library_(std::make_unique<Library>()) {
-  std::vector<std::byte> bytes = InputFile(model_path).read_all();
-  if (info_.plain_merges) {
-    const auto more = std::as_bytes(std::span(kNoDummyPrefix));
-    bytes.insert(bytes.end(), more.begin(), more.end());
-  }
-  const auto status = library_->processor.LoadFromSerializedProto(
-      {reinterpret_cast<const char*>(bytes.data()), bytes.size()});
+  const auto status =
+      library_->processor.LoadFromSerializedProto(model_bytes(model_path, preparation, info_));
   if (!status.ok()) throw DataError("{}: {}", model_path, status.ToString());
+  if (preparation == TextPreparation::verbatim) info_.dummy_prefix = false;
   const int pieces = library_->processor.GetPieceSize();
   if (pieces != info_.vocab_size) {
     throw DataError("{}: holds {} pieces, but SentencePiece loads {}", model_path, info_.vocab_size,
@@ -86,7 +95,7 @@ namespace swallow {
 
 struct Tokenizer::Library {};
 
-Tokenizer::Tokenizer(const std::string& model_path) {
+Tokenizer::Tokenizer(const std::string& model_path, TextPreparation /*preparation*/) {
   throw ConfigError(
       "--tokenizer-model {}: this binary was built without SentencePiece; install "
       "libsentencepiece-dev (Debian, Ubuntu) and build again",

@@ -13,10 +13,15 @@
 
 namespace swallow {
 
+/// How a text is prepared before it is split: as the model was trained, which puts a space before
+/// it, or exactly as it is, which suits a part of a word.
+enum class TextPreparation : uint8_t { as_trained, verbatim };
+
 class Tokenizer {
  public:
   /// ConfigError when built without SentencePiece; DataError when the file is no model.
-  explicit Tokenizer(const std::string& model_path);
+  explicit Tokenizer(const std::string& model_path,
+                     TextPreparation preparation = TextPreparation::as_trained);
   Tokenizer(const Tokenizer&) = delete;
   Tokenizer& operator=(const Tokenizer&) = delete;
   ~Tokenizer();

@@ -16,7 +16,9 @@ constexpr uint64_t kModelNormalizerSpec = 3;
 constexpr uint64_t kModelSelfTestData = 4;
 constexpr uint64_t kPieceText = 1;
 constexpr uint64_t kPieceType = 3;
+constexpr uint64_t kPieceTypeNormal = 1;
 constexpr uint64_t kPieceTypeControl = 3;
+constexpr uint64_t kPieceTypeUserDefined = 4;
 constexpr uint64_t kPieceTypeUnused = 5;
 constexpr uint64_t kTrainerModelType = 3;
 constexpr uint64_t kTrainerModelTypeBpe = 2;
@@ -104,7 +106,7 @@ class MessageReader {
 
 struct Piece {
   std::string_view text;
-  uint64_t type = 0;
+  uint64_t type = kPieceTypeNormal;
 };
 
 Piece read_piece(MessageReader message) {
@@ -155,6 +157,15 @@ struct Settings {
   }
 };
 
+std::vector<std::byte> read_model(const std::string& path) {
+  const InputFile file(path);
+  if (file.size() > kMaxModelBytes) {
+    throw DataError("{}: {} bytes, a SentencePiece model has at most {}", path, file.size(),
+                    kMaxModelBytes);
+  }
+  return file.read_all();
+}
+
 }  // namespace
 
 TokenizerInfo parse_tokenizer_model(std::span<const std::byte> bytes, std::string_view file) {
@@ -191,12 +202,21 @@ TokenizerInfo parse_tokenizer_model(std::span<const std::byte> bytes, std::strin
 }
 
 TokenizerInfo tokenizer_info(const std::string& path) {
-  const InputFile file(path);
-  if (file.size() > kMaxModelBytes) {
-    throw DataError("{}: {} bytes, a SentencePiece model has at most {}", path, file.size(),
-                    kMaxModelBytes);
+  return parse_tokenizer_model(read_model(path), path);
+}
+
+std::vector<TokenizerPiece> tokenizer_pieces(const std::string& path) {
+  const std::vector<std::byte> bytes = read_model(path);
+  std::vector<TokenizerPiece> pieces;
+  MessageReader model({reinterpret_cast<const char*>(bytes.data()), bytes.size()}, path, 0);
+  for (Field field; model.next(field);) {
+    if (field.number != kModelPieces) continue;
+    const Piece piece = read_piece({field.bytes, path, model.offset_of(field.bytes)});
+    const bool has_text = piece.type == kPieceTypeNormal || piece.type == kPieceTypeUserDefined;
+    pieces.push_back({std::string(piece.text), has_text});
   }
-  return parse_tokenizer_model(file.read_all(), path);
+  if (pieces.empty()) throw DataError("{}: holds no piece: not a SentencePiece model", path);
+  return pieces;
 }
 
 }  // namespace swallow

@@ -8,6 +8,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace swallow {
 
@@ -29,5 +30,15 @@ struct TokenizerInfo {
 
 /// The same for a file of at most 64 MiB.
 [[nodiscard]] TokenizerInfo tokenizer_info(const std::string& path);
+
+/// A token as the model spells it, with U+2581 for a space.
+struct TokenizerPiece {
+  std::string text;
+  bool has_text = true;  // false: a control symbol, a byte, or the unknown token
+  friend bool operator==(const TokenizerPiece&, const TokenizerPiece&) = default;
+};
+
+/// All tokens of a model, by id. DataError as parse_tokenizer_model().
+[[nodiscard]] std::vector<TokenizerPiece> tokenizer_pieces(const std::string& path);
 
 }  // namespace swallow
