@@ -171,6 +171,33 @@ case $case_name in
     [ "$(grep -c '"peak_host_bytes"' "$work/grid.json")" = 8 ] || die "not every rank is recorded"
     ;;
 
+  hugging_face_weights_come_in_and_go_out)
+    golden=$(dirname "$0")/../golden/hf_tiny_gqa
+    llama=(--num-query-groups 2 --ffn-hidden-size 64 --rotary-base 500000 --seq-length 64
+      --mock-data --eval-iters 0 --cpu-threads 1)
+    grid=(--nproc 4 --tensor-model-parallel-size 2 --pipeline-model-parallel-size 2)
+    # A step at rate 0 changes no weight, so what comes out is what went in.
+    "$binary" "${llama[@]}" "${grid[@]}" --load "$golden" --train-iters 1 --lr 0 \
+      --save "$work/still" --export-hf "$work/exported" >"$work/still.out" 2>&1 || die "--load"
+    "$binary" compare "$golden" "$work/exported" >"$work/compare.out" || die "not the same weights"
+    # A trained model by both ways out; on another grid it goes on from its own checkpoint.
+    "$binary" "${llama[@]}" --load "$golden" --train-iters 3 --save "$work/trained" \
+      --params-dtype fp32 --export-hf "$work/one" >"$work/trained.out" 2>&1 || die "training"
+    "$binary" export --load "$work/trained" --output "$work/two" --max-shard-size 100KB \
+      >"$work/export.out" || die "export"
+    [ -e "$work/two/model-00002-of-00003.safetensors" ] || die "no second shard"
+    for folder in one two; do
+      "$binary" compare "$work/$folder" "$work/trained" >"$work/compare.out" || die "$folder differs"
+      "$binary" inspect "$work/$folder" --verify >"$work/inspect.out" || die "inspect $folder"
+    done
+    expect_message 1 "different: 21 of 21 tensors" compare "$golden" "$work/trained"
+    expect_message 2 "exists" export --load "$work/trained" --output "$work/one"
+    expect_message 2 "--export-hf" "${llama[@]}" --load "$golden" --export-hf "$work/three"
+    expect_message 4 "--num-query-groups 2: the folder has 4" "${llama[@]}" \
+      --load "${golden%gqa}mha"
+    expect_message 4 "--load" import --dry-run --preset tiny --load "$golden"
+    ;;
+
   mistakes_are_refused_by_name)
     expect_message 2 "--slice" bench --preset tiny --slice --ops
     expect_message 2 "--bench-iters" bench --preset tiny --bench-iters 0
