@@ -58,11 +58,12 @@ skip() {
 }
 
 # points LOG: "CALL N" for every call on the run's checkpoints from the first one of the save on:
-# the N-th of its kind in the process.
+# the N-th of its kind in its thread, which is how strace counts too.
 points() {
-  awk '{ call = $2; sub(/\(.*/, "", call); count[call]++ }
+  awk '{ call = $2; sub(/\(.*/, "", call); count[$1, call]++ }
        /iter_0000002\.tmp-1/ { saving = 1 }
-       saving && /run\/(iter_|latest)|run>|"run"/ { print call, count[call] }' "$1"
+       saving && /run\/(iter_|latest)|run>|"run"/ { print call, count[$1, call] }' "$1" |
+    awk '!seen[$0]++'
 }
 
 # prepare: a fresh copy of what the victim starts from
@@ -76,13 +77,13 @@ attempt() {
   local statuses=$1 fault=$2 call=$3 number=$4 status=0 loaded
   prepare
   trace fault.log "$call:$fault:when=$number"
-  train 2 "${victim[@]}" >victim.out 2>&1 || status=$?
+  train "$last" "${victim[@]}" >victim.out 2>&1 || status=$?
   tracer=()
   [[ " $statuses " == *" $status "* ]] || die "$fault at $call $number: exit $status"
   train 3 >recovery.out 2>&1 || die "$fault at $call $number: the run does not go on"
   loaded=$(sed -n 's/.*loaded everything of iteration \([0-9]*\) .*/\1/p' recovery.out)
   case "$status $loaded" in
-    "0 2" | 74\ [12] | 137\ [12]) ;;
+    "0 $last" | 74\ [123] | 137\ [123]) ;;
     *) die "$fault at $call $number: exit $status, then iteration '$loaded' is loaded" ;;
   esac
   [ "$(tensors run 3)" = "$want" ] || die "$fault at $call $number: the bits differ"
@@ -97,13 +98,14 @@ attempt() {
 # attempt_all: every call of a save, under KILL and under an error; under either error where the call
 # is not one of the many writes.
 victim=()
+last=2       # the iteration at which the victim ends
 only=''      # calls that are cut; empty: all
 attempts=0
 attempt_all() {
   local call number turn=0
   prepare
   trace dry.log
-  train 2 "${victim[@]}" >dry.out 2>&1 || die "the save without a fault"
+  train "$last" "${victim[@]}" >dry.out 2>&1 || die "the save without a fault"
   tracer=()
   points dry.log >points
   while read -r call number; do
@@ -159,6 +161,17 @@ case $case_name in
     prepare
     train 2 "${victim[@]}" >victim.out 2>&1
     [ "$(cd run && echo iter_*)" = iter_0000002 ] || die "left: $(ls run)"
+    ;;
+
+  a_save_in_the_background_cut_anywhere_loses_nothing)
+    require_strace
+    # Iteration 2 is written by a thread while step 3 is done; the end waits for it and saves 3.
+    victim=(--async-save --save-interval 2)
+    last=3
+    only=' mkdir fallocate fsync rename unlink openat '
+    attempt_all
+    [ "$(awk '/fsync\(.*rank-00000/ { print $1 }' dry.log | sort -u | wc -l)" = 2 ] ||
+      die "no thread has written"
     ;;
 
   a_full_disk_does_not_stop_training)
