@@ -60,7 +60,7 @@ saves >save
 bytes=$(stat -c %s "$file")
 for ((round = 1; round <= rounds; ++round)); do
   forget run/iter_*/*
-  (train "$((rounds + 1))" --load run --save-interval 100 --log-dir log --ckpt-step "$rounds") \
+  (train 1000 --load run --save-interval 100 --log-dir log --ckpt-step "$rounds") \
     >load.out 2>&1 &
   job=$!
   until grep -q 'loaded everything' load.out; do
