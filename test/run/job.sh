@@ -129,7 +129,8 @@ case $case_name in
     ;;
 
   a_killed_rank_ends_all_and_is_named)
-    start killed 100000
+    # Ranks write in the background most of the time: their threads must not outlive the job.
+    start killed 100000 --save "$work/killed" --async-save --save-interval 1 --most-recent-k 2
     wait_for killed ' 3/100000 '
     ranks=$(pgrep -P "$launcher")
     kill -KILL "$(tail -n 1 <<<"$ranks")"

@@ -65,6 +65,27 @@ TEST_CASE("saves in the background have the bytes of others, and the run their l
   for (const auto& save : saves) CHECK(save.at("total_seconds") >= save.at("seconds"));
 }
 
+TEST_CASE("the copy that is planned for a save in the background is the one that is taken",
+          "[ranks]") {
+  for (const GridShape grid : {GridShape{1, 1, 1}, GridShape{2, 2, 2}})
+    for (const bool sharded : {true, false}) {
+      RunConfig config = tiny_config();
+      config.parallel.tensor_model_parallel_size = grid.tp;
+      config.parallel.pipeline_model_parallel_size = grid.pp;
+      config.parallel.use_distributed_optimizer = sharded;
+      const RunShape run = resolve(config, grid.world_size());
+      std::vector<std::pair<int64_t, int64_t>> bytes(static_cast<size_t>(grid.world_size()));
+      run_ranks(grid, [&](World& world) {
+        Stream stream{Device{}};
+        TrainingEngine engine(config, run, stream, world);
+        bytes[static_cast<size_t>(world.rank)] = {plan_snapshot(config, run, world.at),
+                                                  Snapshot::bytes(engine.checkpoint_tensors())};
+      });
+      for (const auto& [planned, taken] : bytes) CHECK(planned == taken);
+      CHECK(bytes[0].first > 0);
+    }
+}
+
 TEST_CASE("a job that resumes from a save in the background ends in the same bits",
           "[ranks][resume]") {
   const ScratchFolder scratch;
