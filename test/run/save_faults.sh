@@ -143,6 +143,16 @@ case $case_name in
                  /rename.*latest/ { print "tracker-rename" }' dry.log | paste -sd ' ')
     [ "$order" = "data manifest folder rename names tracker tracker-rename names" ] ||
       die "order of the calls: $order"
+    # A disk that lies: 64 bytes count as written and are not. No size tells, the hash does.
+    number=$(awk '/pwrite64/ { count++ } /pwrite64.* = 4096$/ { at = count } END { print at }' dry.log)
+    prepare
+    trace fault.log "pwrite64:retval=64:when=$number"
+    train 2 >victim.out 2>&1 || die "the save noticed"
+    tracer=()
+    train 3 >recovery.out 2>&1 || die "the run does not go on"
+    grep -q 'iteration 2 is passed over: rank 0: .*rank-00000.safetensors: tensor .*, bytes ' \
+      recovery.out || die "the lost bytes are not named"
+    [ "$(tensors run 3)" = "$want" ] || die "the bits differ after lost bytes"
     ;;
 
   a_replaced_and_a_deleted_checkpoint_cut_anywhere_lose_nothing)
