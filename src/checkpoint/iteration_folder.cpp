@@ -116,12 +116,14 @@ void remove_iteration(const fs::path& folder, int64_t iteration) {
 }
 
 std::optional<int64_t> read_tracker(const fs::path& folder) {
-  const fs::path path = folder / kTracker;
-  if (!is_there(path)) return std::nullopt;
-  const std::vector<std::byte> bytes = read_file(path);
-  std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
-  while (!text.empty() && (text.back() == '\n' || text.back() == '\r')) text.remove_suffix(1);
-  return parse_decimal(text);
+  try {
+    const std::vector<std::byte> bytes = read_file(folder / kTracker);
+    std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+    while (!text.empty() && (text.back() == '\n' || text.back() == '\r')) text.remove_suffix(1);
+    return parse_decimal(text);
+  } catch (const CheckpointError&) {
+    return std::nullopt;  // it is a hint
+  }
 }
 
 void write_tracker(const fs::path& folder, int64_t iteration) {

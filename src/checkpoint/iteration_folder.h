@@ -24,7 +24,7 @@ std::vector<int64_t> committed_iterations(const std::filesystem::path& folder);
 /// IoError.
 void remove_iteration(const std::filesystem::path& folder, int64_t iteration);
 
-/// What the tracker file says; nullopt when it is missing or holds no number.
+/// What the tracker file says; nullopt when it is missing, cannot be read or holds no number.
 std::optional<int64_t> read_tracker(const std::filesystem::path& folder);
 void write_tracker(const std::filesystem::path& folder, int64_t iteration);
 

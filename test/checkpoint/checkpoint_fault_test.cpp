@@ -91,6 +91,8 @@ TEST_CASE("the tracker is believed when what it names is whole", "[ranks]") {
   }
   fs::remove(tracker);
   CHECK(find_checkpoint(two.run()) == 20);
+  fs::create_directory(tracker);
+  CHECK(find_checkpoint(two.run()) == 20);
 }
 
 TEST_CASE("no folder, an empty one or one without whole checkpoints hold none", "[ranks]") {
