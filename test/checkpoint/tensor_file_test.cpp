@@ -166,6 +166,14 @@ TEST_CASE("a header that breaks a rule of the format is refused with the reason"
              Catch::Contains("longer than 512"));
 }
 
+TEST_CASE("a header of more than 100,000 tensors is refused", "[unit]") {
+  std::string header = "{";
+  for (int i = 0; i <= 100'000; ++i)
+    header += fmt::format(R"({}"{}":{{"dtype":"U8","shape":[0],"data_offsets":[0,0]}})",
+                          i == 0 ? "" : ",", i);
+  CHECK_THAT(verdict(file_bytes(header + "}", 0)), Catch::Contains("100001 tensors; at most"));
+}
+
 TEST_CASE("a header length beyond the file or the limit is refused before it is read", "[unit]") {
   for (const uint64_t length :
        {uint64_t{3}, uint64_t{100'000'001}, uint64_t{1} << 63, ~uint64_t{0}}) {
