@@ -28,7 +28,7 @@ constexpr std::array kImportFlags{
     CommandFlag{"json", "", "with --dry-run: print every range, as JSON"},
     CommandFlag{"extend-vocab", "FILE", "SentencePiece model: tokenizer-model's tokens and more"},
     CommandFlag{"output", "DIR", "with --extend-vocab: folder to write"},
-    CommandFlag{"init", "KIND", "new rows: mean-of-pieces, mean or random [mean-of-pieces]"},
+    CommandFlag{"init", "KIND", "new rows: mean-of-pieces, mean or random [the first]"},
     CommandFlag{"dtype", "TYPE", "bf16, fp32 or fp16; else that of the folder"},
     CommandFlag{"max-shard-size", "SIZE", "bytes of a file at most [5GB]"},
 };
@@ -36,12 +36,11 @@ constexpr std::array kImportFlags{
 constexpr std::array kCommands{
     Command{"train", "pre-train a model (the default when flags come first)", true},
     Command{"bench", "time training steps; takes the flags of training", true, kBenchFlags},
-    Command{"import", "extend a Hugging Face folder's vocabulary, or plan its loading", true,
-            kImportFlags},
+    Command{"import", "extend a vocabulary, or plan a load", true, kImportFlags},
     Command{"export", "write a checkpoint as a Hugging Face folder"},
     Command{"preprocess", "turn JSONL text into .bin/.idx, or join such pairs"},
-    Command{"inspect", "show what a .bin/.idx pair, a checkpoint or a Hugging Face folder holds"},
-    Command{"compare", "show how two checkpoints or Hugging Face folders differ"},
+    Command{"inspect", "show what a dataset or a saved model holds"},
+    Command{"compare", "show how two saved models differ"},
 };
 
 constexpr Range kNprocRange{1, 1024};

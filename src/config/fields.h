@@ -151,7 +151,7 @@ template <class Config, class Visitor>
 void visit_checkpoint_fields(Config& c, Visitor& visit) {
   GroupFields<Visitor> field{Group::checkpoint, visit};
   field(c.save, "save", "folder to save checkpoints in");
-  field(c.load, "load", "folder to continue from: a run's, or Hugging Face's");
+  field(c.load, "load", "folder of a run, or Hugging Face's");
   field(c.save_interval, "save_interval", "steps between saves; 0: only at the end",
         {0, 1'000'000'000});
   field(c.async_save, "async_save", "write checkpoints in the background, from a copy");
@@ -163,7 +163,7 @@ void visit_checkpoint_fields(Config& c, Visitor& visit) {
         {-1, 1'000'000'000});
   field(c.load_or_init, "load_or_init", "random weights when load is still empty");
   field(c.finetune, "finetune", "take the weights only, start at step 0");
-  field(c.export_hf, "export_hf", "at the end write the weights as a Hugging Face folder");
+  field(c.export_hf, "export_hf", "folder for the last weights, Hugging Face's way");
   field(c.accept_change, "accept_change", "keys that may differ from the save: seed,split");
 }
 

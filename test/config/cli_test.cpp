@@ -324,15 +324,26 @@ TEST_CASE("launch flags are not part of the configuration", "[unit][config]") {
 TEST_CASE("the help holds each flag once, on a line of at most 100 columns", "[unit][config]") {
   const std::string help = help_text();
   std::set<std::string> flags;
+  std::set<std::string> own;  // of commands; two may have one of the same name
+  std::string section;
   size_t begin = 0;
   while (begin < help.size()) {
     const size_t end = help.find('\n', begin);
     const std::string line = help.substr(begin, end - begin);
     CAPTURE(line);
     CHECK(line.size() <= 100);
-    if (line.starts_with("  --")) CHECK(flags.insert(line.substr(2, line.find(' ', 2) - 2)).second);
+    if (!line.empty() && !line.starts_with(" ")) section = line;
+    if (line.starts_with("  --")) {
+      const std::string flag = line.substr(2, line.find(' ', 2) - 2);
+      const bool of_command = section.starts_with("Only for ");
+      const bool is_new =
+          of_command ? own.insert(section + flag).second : flags.insert(flag).second;
+      CHECK(is_new);
+      if (of_command) own.insert(flag);
+    }
     begin = end + 1;
   }
+  for (const std::string& flag : flags) CHECK_FALSE(own.contains(flag));
   for (const ConfigRow& row : config_rows(parse({"--mock-data"})))
     if (row.flag.starts_with("--")) {
       CAPTURE(row.flag);
