@@ -9,6 +9,7 @@
 
 #include "base/check.h"
 #include "checkpoint/compare.h"
+#include "commands/command_flags.h"
 #include "config/value_text.h"
 #include "telemetry/table.h"
 
@@ -37,16 +38,7 @@ bool parse(std::vector<std::string> args, CompareOptions& options, std::ostream&
   app.add_option("B", options.b, "a folder")->type_name("")->required();
   app.add_flag("--all", options.all, "show equal tensors too");
   app.add_flag("--json", options.json, "print one JSON object");
-  try {
-    std::reverse(args.begin(), args.end());  // CLI11 takes a vector from its back
-    app.parse(args);
-  } catch (const CLI::CallForHelp&) {
-    out << app.help();
-    return false;
-  } catch (const CLI::ParseError& error) {
-    throw ConfigError("compare: {}; see swallow-train compare --help", printable(error.what()));
-  }
-  return true;
+  return parse_flags(app, std::move(args), out);
 }
 
 nlohmann::ordered_json json_of(const ModelDifference& difference) {

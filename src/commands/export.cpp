@@ -8,6 +8,7 @@
 #include <ostream>
 
 #include "base/check.h"
+#include "commands/command_flags.h"
 #include "config/value_text.h"
 #include "telemetry/number_text.h"
 
@@ -39,16 +40,7 @@ bool parse(std::vector<std::string> args, Arguments& a, std::ostream& out) {
                  "master weights");
   app.add_option("--max-shard-size", a.max_shard_size, "bytes of a file at most")
       ->capture_default_str();
-  try {
-    std::reverse(args.begin(), args.end());  // CLI11 takes a vector from its back
-    app.parse(args);
-  } catch (const CLI::CallForHelp&) {
-    out << app.help();
-    return false;
-  } catch (const CLI::ParseError& error) {
-    throw ConfigError("export: {}; see swallow-train export --help", printable(error.what()));
-  }
-  return true;
+  return parse_flags(app, std::move(args), out);
 }
 
 }  // namespace

@@ -6,6 +6,7 @@
 #include <ostream>
 
 #include "base/check.h"
+#include "commands/command_flags.h"
 #include "commands/inspect_dataset.h"
 #include "commands/inspect_model.h"
 #include "config/value_text.h"
@@ -34,15 +35,7 @@ bool parse(std::vector<std::string> args, InspectOptions& options, std::ostream&
       ->type_name("N")
       ->needs(verify);
   app.add_flag("--json", options.json, "print one JSON object");
-  try {
-    std::reverse(args.begin(), args.end());  // CLI11 takes a vector from its back
-    app.parse(args);
-  } catch (const CLI::CallForHelp&) {
-    out << app.help();
-    return false;
-  } catch (const CLI::ParseError& error) {
-    throw ConfigError("inspect: {}; see swallow-train inspect --help", printable(error.what()));
-  }
+  if (!parse_flags(app, std::move(args), out)) return false;
   if (!vocab_size.empty())
     options.vocab_size = parse_integer("--vocab-size ", vocab_size, {1, 2147483648.0});
   return true;

@@ -4,14 +4,14 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
-#include <charconv>
 #include <cstdint>
-#include <cstdio>
-#include <string_view>
+#include <iostream>
 #include <thread>
 
 #include "base/check.h"
+#include "commands/command_flags.h"
 #include "commands/progress_report.h"
+#include "config/value_text.h"
 #include "data/input_list.h"
 #include "data/merge.h"
 #include "data/preprocess.h"
@@ -19,18 +19,6 @@
 namespace swallow {
 
 namespace {
-
-/// A whole decimal number: CLI11's own conversion would take 010 as eight.
-int64_t parse_count(std::string_view flag, std::string_view text, int64_t least, int64_t most) {
-  int64_t value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  const bool octal = text.size() > 1 && text[0] == '0';
-  if (error != std::errc{} || end != text.data() + text.size() || octal || value < least ||
-      value > most) {
-    throw ConfigError("{} {}: expected a whole number from {} to {}", flag, text, least, most);
-  }
-  return value;
-}
 
 void print_summary(const PreprocessResult& result, double seconds) {
   for (const std::string& line : result.first_bad_lines) {
@@ -100,15 +88,7 @@ int run_preprocess(std::vector<std::string> args) {
   bool overwrite = false;
   app.add_flag("--overwrite", overwrite, "replace datasets of the output's names");
 
-  try {
-    std::reverse(args.begin(), args.end());  // CLI11 takes a vector from its back
-    app.parse(args);
-  } catch (const CLI::CallForHelp&) {
-    fmt::print("{}", app.help());
-    return 0;
-  } catch (const CLI::ParseError& error) {
-    throw ConfigError("preprocess: {}; see swallow-train preprocess --help", error.what());
-  }
+  if (!parse_flags(app, std::move(args), std::cout)) return 0;
   options.existing = overwrite ? Existing::replace : Existing::refuse;
   if (joining) {
     return run_merge({expand_inputs(options.inputs), options.output_prefix, options.existing});
@@ -116,8 +96,8 @@ int run_preprocess(std::vector<std::string> args) {
   if (tokenizer->empty()) {
     throw ConfigError("preprocess: --tokenizer-model is required unless --merge is given");
   }
-  options.workers = static_cast<int>(parse_count("--workers", workers, 1, 1024));
-  options.max_bad_lines = parse_count("--max-bad-lines", max_bad_lines, 0, INT64_MAX);
+  options.workers = static_cast<int>(parse_integer("--workers ", workers, {1, 1024}));
+  options.max_bad_lines = parse_integer("--max-bad-lines ", max_bad_lines, {0, 1e15});
 
   PreprocessResult result;
   double seconds = 0;
