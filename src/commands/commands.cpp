@@ -47,9 +47,8 @@ void print_version() {
                              device.compute_capability);
 }
 
-/// The vocabulary of what --load names, where the command line gives none.
-void complete_vocab_size(RunConfig& config) {
-  const std::string& folder = config.checkpoint.load;
+/// The vocabulary of what `folder` holds, where the command line gives none.
+void complete_vocab_size(RunConfig& config, const std::string& folder) {
   if (config.model.vocab_size != 0 || folder.empty()) return;
   if (is_hugging_face_folder(folder)) {
     config.model.vocab_size = read_hugging_face_config(folder).model.vocab_size;
@@ -99,7 +98,8 @@ int run_command(const std::vector<std::string>& arguments, char** argv,
   if (parsed.command == "compare") return run_compare(parsed.rest, std::cout);
   const bool bench = parsed.command == "bench";
   if (bench) prepare_bench(parsed);
-  complete_vocab_size(parsed.config);
+  complete_vocab_size(parsed.config, parsed.config.checkpoint.load);
+  complete_vocab_size(parsed.config, parsed.config.checkpoint.pretrained_checkpoint);
   const bool parent = is_parent(parsed);
   if (parent || std::getenv("SWALLOW_RANK") == nullptr)
     for (const std::string& notice : parsed.notices) std::cerr << notice << "\n";

@@ -161,6 +161,7 @@ void visit_checkpoint_fields(Config& c, Visitor& visit) {
         {-1, 1'000'000'000});
   field(c.ckpt_step, "ckpt_step", "load exactly this iteration; -1: the newest good",
         {-1, 1'000'000'000});
+  field(c.pretrained_checkpoint, "pretrained_checkpoint", "weights to begin with if load is empty");
   field(c.load_or_init, "load_or_init", "random weights when load is still empty");
   field(c.finetune, "finetune", "take the weights only, start at step 0");
   field(c.export_hf, "export_hf", "folder for the last weights, Hugging Face's way");

@@ -87,13 +87,14 @@ struct DataConfig {
 };
 
 struct CheckpointConfig {
-  std::string save;                  // folder; empty: do not save
-  std::string load;                  // folder; empty: start from random weights
-  int64_t save_interval = 0;         // iterations; 0: only at the end
-  bool async_save = false;           // write in the background, from a copy in host memory
-  int64_t save_retain_interval = 0;  // keep multiples of it and the newest; 0: keep all
-  int64_t most_recent_k = -1;        // keep this many of the newest; -1: keep all
-  int64_t ckpt_step = -1;            // the iteration to load; -1: the newest good one
+  std::string save;                   // folder; empty: do not save
+  std::string load;                   // folder; empty: start from random weights
+  int64_t save_interval = 0;          // iterations; 0: only at the end
+  bool async_save = false;            // write in the background, from a copy in host memory
+  int64_t save_retain_interval = 0;   // keep multiples of it and the newest; 0: keep all
+  int64_t most_recent_k = -1;         // keep this many of the newest; -1: keep all
+  int64_t ckpt_step = -1;             // the iteration to load; -1: the newest good one
+  std::string pretrained_checkpoint;  // whose weights to begin with where `load` holds nothing yet
   bool load_or_init = false;  // start from random weights when `load` holds no checkpoint yet
   bool finetune = false;      // take the weights only: iteration, optimizer and data start anew
   std::string export_hf;      // folder for the last weights as a Hugging Face folder; empty: none

@@ -141,6 +141,10 @@ void check_checkpoint(const CheckpointConfig& c) {
   if (!c.export_hf.empty() && c.save.empty())
     throw ConfigError("--export-hf {}: needs --save <folder>, whose last checkpoint it exports",
                       printable(c.export_hf));
+  if (c.finetune && !c.pretrained_checkpoint.empty())
+    throw ConfigError(
+        "--pretrained-checkpoint {}: contradicts --finetune, which begins anew every time",
+        printable(c.pretrained_checkpoint));
   if (c.finetune && c.load.empty()) throw ConfigError("--finetune needs --load <folder>");
   if (c.ckpt_step >= 0 && c.load.empty())
     throw ConfigError("--ckpt-step {} needs --load <folder>", c.ckpt_step);

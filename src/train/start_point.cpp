@@ -27,17 +27,18 @@ struct Search {
   std::vector<RejectedCheckpoint> passed_over;
 };
 
-Search search(const CheckpointConfig& config, const std::vector<RejectedCheckpoint>& rejected) {
+Search search(const std::string& folder, int64_t ckpt_step,
+              const std::vector<RejectedCheckpoint>& rejected) {
   Search result;
-  if (config.ckpt_step >= 0) {
-    check_checkpoint(config.load, config.ckpt_step);
-    result.found = config.ckpt_step;
+  if (ckpt_step >= 0) {
+    check_checkpoint(folder, ckpt_step);
+    result.found = ckpt_step;
     return result;
   }
-  for (const int64_t iteration : checkpoint_candidates(config.load)) {
+  for (const int64_t iteration : checkpoint_candidates(folder)) {
     if (is_rejected(rejected, iteration)) continue;
     try {
-      check_checkpoint(config.load, iteration);
+      check_checkpoint(folder, iteration);
       result.found = iteration;
       return result;
     } catch (const CheckpointError& error) {
@@ -48,12 +49,12 @@ Search search(const CheckpointConfig& config, const std::vector<RejectedCheckpoi
 }
 
 /// What rank 0 finds, on every rank.
-Search search_for_all(const CheckpointConfig& config, ControlPlane& control,
+Search search_for_all(const std::string& folder, int64_t ckpt_step, ControlPlane& control,
                       const std::vector<RejectedCheckpoint>& rejected) {
-  if (config.load.empty()) return {};
+  if (folder.empty()) return {};
   const std::string answer = on_all_ranks(control, ExitCode::checkpoint, [&] {
     if (control.rank() != 0) return std::string();
-    const Search mine = search(config, rejected);
+    const Search mine = search(folder, ckpt_step, rejected);
     nlohmann::json passed_over = nlohmann::json::array();
     for (const auto& [iteration, reason] : mine.passed_over)
       passed_over.push_back({iteration, reason});
@@ -96,15 +97,25 @@ bool is_hugging_face(const std::string& folder, ControlPlane& control) {
 }
 
 /// Weights without a run: every setting but the model's shape is free.
-StartPoint start_from_hugging_face(const RunConfig& config) {
-  const CheckpointConfig& checkpoint = config.checkpoint;
-  if (!checkpoint.accept_change.empty())
-    throw ConfigError("--accept-change {}: --load {} is a Hugging Face folder, no run to resume",
-                      checkpoint.accept_change, checkpoint.load);
+StartPoint start_from_hugging_face(const RunConfig& config, const std::string& path) {
   // Opened whole, so that a folder which cannot be loaded is refused before data and memory are.
-  const HuggingFaceFolder folder(checkpoint.load);
-  require_same_model(config.model, folder.config().model, checkpoint.load);
-  return {.hugging_face = true};
+  const HuggingFaceFolder folder(path);
+  require_same_model(config.model, folder.config().model, path);
+  return {.folder = path, .weights_only = true};
+}
+
+/// Where --load holds nothing yet.
+StartPoint start_anew(const RunConfig& config, ControlPlane& control) {
+  const std::string& folder = config.checkpoint.pretrained_checkpoint;
+  if (folder.empty()) return {};
+  if (is_hugging_face(folder, control)) return start_from_hugging_face(config, folder);
+  const Search search = search_for_all(folder, -1, control, {});
+  if (!search.found)
+    throw CheckpointError(
+        "--pretrained-checkpoint {}: no checkpoint there; expected a folder that --save has "
+        "written, or a Hugging Face folder with safetensors",
+        folder);
+  return {.folder = folder, .checkpoint = search.found, .weights_only = true};
 }
 
 }  // namespace
@@ -114,25 +125,33 @@ StartPoint find_start(const RunConfig& config, ControlPlane& control, spdlog::lo
   const CheckpointConfig& checkpoint = config.checkpoint;
   // A wrong name is refused even where there is nothing to compare with yet.
   (void)accepted_changes(checkpoint.accept_change);
-  if (is_hugging_face(checkpoint.load, control)) return start_from_hugging_face(config);
-  const Search search = search_for_all(checkpoint, control, rejected);
+  if (is_hugging_face(checkpoint.load, control)) {
+    if (!checkpoint.accept_change.empty())
+      throw ConfigError("--accept-change {}: --load {} is a Hugging Face folder, no run to resume",
+                        checkpoint.accept_change, checkpoint.load);
+    return start_from_hugging_face(config, checkpoint.load);
+  }
+  const Search search = search_for_all(checkpoint.load, checkpoint.ckpt_step, control, rejected);
   for (const RejectedCheckpoint& item : search.passed_over) {
     if (control.rank() == 0) warn(log, item);
     rejected.push_back(item);
   }
   const std::optional<int64_t> newest = search.found;
   if (!newest) {
-    // Where checkpoints were lost, --load-or-init must not begin anew unasked.
-    if (!checkpoint.load.empty() && (!checkpoint.load_or_init || !rejected.empty()))
+    // Where checkpoints were lost, nothing may begin anew unasked.
+    const bool may_begin = checkpoint.load_or_init || !checkpoint.pretrained_checkpoint.empty();
+    if (!checkpoint.load.empty() && (!may_begin || !rejected.empty()))
       refuse(checkpoint.load, rejected);
-    return {};
+    return start_anew(config, control);
   }
-  if (checkpoint.finetune) return {.checkpoint = newest};
+  if (checkpoint.finetune)
+    return {.folder = checkpoint.load, .checkpoint = newest, .weights_only = true};
   const CheckpointState state = read_checkpoint_state(checkpoint.load, *newest);
   const std::vector<std::string> changes = require_same_run(config, state, checkpoint.load);
   if (control.rank() == 0)
     for (const std::string& line : changes) log.warn("{}", line);
-  return {.checkpoint = newest,
+  return {.folder = checkpoint.load,
+          .checkpoint = newest,
           .iteration = state.iteration,
           .consumed_samples = state.consumed_train_samples,
           .saved_training = config_from_json(state.config_json, checkpoint.load).training};
@@ -149,6 +168,8 @@ void reject_start(const RunConfig& config, const StartPoint& start, const std::s
   SWALLOW_CHECK(start.checkpoint.has_value(), "nothing was loaded: {}", reason);
   if (config.checkpoint.ckpt_step >= 0)
     throw CheckpointError("--ckpt-step {}: {}", config.checkpoint.ckpt_step, reason);
+  if (start.folder != config.checkpoint.load)
+    throw CheckpointError("--pretrained-checkpoint {}: {}", start.folder, reason);
   rejected.push_back({*start.checkpoint, reason});
   if (control.rank() == 0) warn(log, rejected.back());
 }

@@ -17,8 +17,9 @@ class logger;
 namespace swallow {
 
 struct StartPoint {
-  std::optional<int64_t> checkpoint;  // iteration to load from the folder; none: random weights
-  bool hugging_face = false;          // the folder holds weights only, as `transformers` saves them
+  std::string folder;                 // where the weights come from; empty: they are random
+  std::optional<int64_t> checkpoint;  // iteration of a run's folder; none: `transformers` wrote it
+  bool weights_only = false;          // iteration, optimizer and data start anew
   int64_t iteration = 0;              // updates done
   int64_t consumed_samples = 0;       // by them, over all data-parallel ranks
   std::optional<TrainingConfig> saved_training;  // of the run that is resumed
@@ -31,7 +32,8 @@ struct RejectedCheckpoint {
 };
 
 /// Collective: every rank takes the checkpoint that rank 0 sees: the one that --ckpt-step names, or
-/// else the best that is not in `rejected`, to which those that are passed over now are added.
+/// else the best that is not in `rejected`, to which those that are passed over now are added; and
+/// where there is none yet, the weights of --pretrained-checkpoint.
 /// Throws CheckpointError when there is none and one is needed, when all are rejected, or when it
 /// belongs to another run. What is passed over, and changes that --accept-change names, are told to
 /// `log` on rank 0.

@@ -48,10 +48,10 @@ Trainer::Trainer(const TrainerContext& context)
 std::optional<std::string> Trainer::start() {
   started_ = true;
   if (!c_.start.checkpoint) {
-    if (c_.start.hugging_face)
-      load_folder();
-    else
+    if (c_.start.folder.empty())
       engine_.initialise();
+    else
+      load_folder();
     return std::nullopt;
   }
   try {
@@ -66,8 +66,7 @@ ExitCode Trainer::train() {
   const TrainingConfig& t = c_.config.training;
   if (!started_)
     if (const auto reason = start()) throw CheckpointError("{}", *reason);
-  const bool foreign_weights = c_.config.checkpoint.finetune || c_.start.hugging_face;
-  if (iteration_ == 0 && foreign_weights) evaluate();
+  if (c_.start.weights_only) evaluate();
   while (iteration_ < t.train_iters) {
     const StepResult result = train_step();
     if (result.saved) saver_.commit();
@@ -185,7 +184,7 @@ CheckpointState Trainer::state() const {
 }
 
 void Trainer::load_folder() {
-  const std::string& folder = c_.config.checkpoint.load;
+  const std::string& folder = c_.start.folder;
   const FolderLoad loaded =
       load_hugging_face(folder, engine_.checkpoint_tensors(), *c_.world.control);
   engine_.gather_params();
@@ -198,18 +197,17 @@ void Trainer::load_folder() {
 }
 
 void Trainer::load(int64_t iteration) {
-  const CheckpointConfig& checkpoint = c_.config.checkpoint;
-  const LoadScope scope = checkpoint.finetune ? LoadScope::weights_only : LoadScope::everything;
+  const StartPoint& from = c_.start;
+  const LoadScope scope = from.weights_only ? LoadScope::weights_only : LoadScope::everything;
   const auto begin = std::chrono::steady_clock::now();
-  load_checkpoint(checkpoint.load, iteration, scope, engine_.checkpoint_tensors(),
-                  *c_.world.control);
+  load_checkpoint(from.folder, iteration, scope, engine_.checkpoint_tensors(), *c_.world.control);
   engine_.gather_params();
-  iteration_ = c_.start.iteration;
-  consumed_samples_ = c_.start.consumed_samples;
-  if (!checkpoint.finetune && checkpoint.load == checkpoint.save) saver_.note_saved(iteration_);
+  iteration_ = from.iteration;
+  consumed_samples_ = from.consumed_samples;
+  if (!from.weights_only && from.folder == c_.config.checkpoint.save) saver_.note_saved(iteration_);
   if (c_.world.rank == 0)
     c_.log.info("loaded {} of iteration {} from {} in {:.2f} s",
-                checkpoint.finetune ? "the weights" : "everything", iteration, checkpoint.load,
+                from.weights_only ? "the weights" : "everything", iteration, from.folder,
                 seconds_since(begin));
 }
 
