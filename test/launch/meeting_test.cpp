@@ -9,9 +9,9 @@
 #include <thread>
 
 #include "base/check.h"
+#include "launch/meeting_job.h"
 #include "launch/message.h"
 #include "launch/rendezvous.h"
-#include "launch/thread_job.h"
 
 using namespace std::chrono_literals;
 using Catch::Contains;
@@ -19,13 +19,13 @@ using swallow::CommError;
 using swallow::ConfigError;
 using swallow::LaunchEnvironment;
 using swallow::Meeting;
+using swallow::MeetingJob;
 using swallow::RendezvousOptions;
 using swallow::require_no_errors;
 using swallow::Socket;
-using swallow::ThreadJob;
 
 TEST_CASE("ranks on the same host and boot are neighbours", "[ranks]") {
-  const ThreadJob job(6);
+  const MeetingJob job(6);
   std::vector<swallow::HostMap> maps(6);
   const auto errors =
       job.run({0, 1, 2, 3, 4, 5}, [&](const LaunchEnvironment& where, RendezvousOptions how) {
@@ -49,7 +49,7 @@ TEST_CASE("ranks on the same host and boot are neighbours", "[ranks]") {
 }
 
 TEST_CASE("ranks that never come are named after the time limit", "[ranks]") {
-  const ThreadJob job(7);
+  const MeetingJob job(7);
   const auto errors = job.run({0, 2}, [](const LaunchEnvironment& where, RendezvousOptions how) {
     if (where.rank == 0) {
       // Not before rank 2 has knocked, however busy the machine is.
@@ -65,7 +65,7 @@ TEST_CASE("ranks that never come are named after the time limit", "[ranks]") {
 }
 
 TEST_CASE("a rank that finds no rank 0 says where it looked", "[ranks]") {
-  ThreadJob job(2);
+  MeetingJob job(2);
   job.options.timeouts.meet = 50ms;
   LaunchEnvironment where = job.environment(1);
   { where.rendezvous_port = local_port(swallow::listen_tcp("127.0.0.1", 0, 1)); }
@@ -85,7 +85,7 @@ TEST_CASE("an unknown address and a bad inherited socket are configuration error
 
 TEST_CASE("ranks with another build or configuration are named on all ranks", "[ranks]") {
   const bool build = GENERATE(true, false);
-  const ThreadJob job(8);
+  const MeetingJob job(8);
   const auto errors =
       job.run({0, 1, 2, 3, 4, 5, 6, 7}, [&](const LaunchEnvironment& where, RendezvousOptions how) {
         const bool odd = where.rank == 2 || where.rank >= 5;
@@ -98,7 +98,7 @@ TEST_CASE("ranks with another build or configuration are named on all ranks", "[
 }
 
 TEST_CASE("a rank with another world size ends the job at once", "[ranks]") {
-  const ThreadJob job(3);  // rank 2 never comes, and nobody waits for it
+  const MeetingJob job(3);  // rank 2 never comes, and nobody waits for it
   const auto errors = job.run({0, 1}, [&](LaunchEnvironment where, const RendezvousOptions& how) {
     if (where.rank == 1) where.world_size = 5;
     meet(where, how);
@@ -109,7 +109,7 @@ TEST_CASE("a rank with another world size ends the job at once", "[ranks]") {
 }
 
 TEST_CASE("a rank given twice ends the job at once", "[ranks]") {
-  const ThreadJob job(4);  // rank 3 never comes, and nobody waits for it
+  const MeetingJob job(4);  // rank 3 never comes, and nobody waits for it
   const auto errors = job.run({0, 1, 2}, [&](LaunchEnvironment where, RendezvousOptions how) {
     if (where.rank == 2) where.rank = 1;
     how.host = {.name = fmt::format("host{}", where.rank), .boot_id = ""};
@@ -122,7 +122,7 @@ TEST_CASE("a rank given twice ends the job at once", "[ranks]") {
 }
 
 TEST_CASE("strangers on the port do not disturb the job", "[ranks]") {
-  const ThreadJob job(4);
+  const MeetingJob job(4);
   const auto connect = [&] {
     return swallow::connect_tcp("127.0.0.1", job.port(), swallow::deadline_after(60s));
   };
@@ -149,7 +149,7 @@ TEST_CASE("strangers on the port do not disturb the job", "[ranks]") {
 
 TEST_CASE("a thousand connections that say nothing or nonsense do not keep the ranks out",
           "[ranks]") {
-  const ThreadJob job(4);
+  const MeetingJob job(4);
   std::atomic<bool> stop = false;
   std::thread crowd([&] {
     std::mt19937 random(1);
@@ -174,7 +174,7 @@ TEST_CASE("a thousand connections that say nothing or nonsense do not keep the r
 }
 
 TEST_CASE("idle connections beyond the limit make room, the oldest first", "[ranks]") {
-  const ThreadJob job(2);
+  const MeetingJob job(2);
   // More than the limit of 64 and twice the ranks; the queue of the listening socket holds them.
   std::vector<Socket> idle;
   for (int i = 0; i < 100; ++i)
@@ -187,7 +187,7 @@ TEST_CASE("idle connections beyond the limit make room, the oldest first", "[ran
 }
 
 TEST_CASE("a slow writer is cut off and holds nobody up", "[ranks]") {
-  const ThreadJob job(3);
+  const MeetingJob job(3);
   const Socket slow = swallow::connect_tcp("127.0.0.1", job.port(), swallow::deadline_after(60s));
   std::atomic<bool> stop = false;
   std::thread writer([&] {
@@ -204,7 +204,7 @@ TEST_CASE("a slow writer is cut off and holds nobody up", "[ranks]") {
 }
 
 TEST_CASE("a rank with another secret is turned away and both sides say so", "[ranks]") {
-  const ThreadJob job(2);
+  const MeetingJob job(2);
   const auto errors = job.run({0, 1}, [](const LaunchEnvironment& where, RendezvousOptions how) {
     how.secret = where.rank == 0 ? "the secret of rank 0" : "another secret";
     how.timeouts.refused = 100ms;
@@ -218,7 +218,7 @@ TEST_CASE("a rank with another secret is turned away and both sides say so", "[r
 }
 
 TEST_CASE("ranks with the same secret meet", "[ranks]") {
-  ThreadJob job(5);
+  MeetingJob job(5);
   job.options.secret = "a secret of five ranks";
   require_no_errors(job.run_met([](Meeting& meeting) {
     SWALLOW_CHECK(meeting.turned_away.empty(), "{}", meeting.turned_away);
@@ -228,7 +228,7 @@ TEST_CASE("ranks with the same secret meet", "[ranks]") {
 
 TEST_CASE("knocking at the moment when the meeting closes its door does no harm", "[ranks]") {
   for (int round = 0; round < 30; ++round) {
-    const ThreadJob job(4);
+    const MeetingJob job(4);
     std::atomic<bool> stop = false;
     std::thread stranger([&] {
       std::string why;

@@ -8,15 +8,15 @@
 #include <stdexcept>
 
 #include "base/check.h"
-#include "launch/thread_job.h"
+#include "launch/meeting_job.h"
 
 using namespace std::chrono_literals;
 using Catch::Contains;
 using swallow::CommError;
 using swallow::ControlPlane;
 using swallow::Meeting;
+using swallow::MeetingJob;
 using swallow::require_no_errors;
-using swallow::ThreadJob;
 
 namespace {
 
@@ -40,7 +40,7 @@ std::string blob_of(int rank, int round) {
 
 TEST_CASE("every rank gets every blob in rank order", "[ranks]") {
   const int size = GENERATE(2, 8, 64);
-  const ThreadJob job(size);
+  const MeetingJob job(size);
   const auto errors = job.run_met([&](Meeting& meeting) {
     SWALLOW_CHECK(meeting.control->size() == size, "size");
     for (int round = 0; round < 5; ++round) {
@@ -56,7 +56,7 @@ TEST_CASE("every rank gets every blob in rank order", "[ranks]") {
 }
 
 TEST_CASE("blobs may be as large as a message and no larger", "[ranks]") {
-  const ThreadJob job(3);
+  const MeetingJob job(3);
   const auto errors = job.run_met([](Meeting& meeting) {
     const bool large = meeting.control->rank() == 1;
     std::string blob(large ? 16 << 20 : 3, static_cast<char>('0' + meeting.control->rank()));
@@ -76,7 +76,7 @@ TEST_CASE("blobs may be as large as a message and no larger", "[ranks]") {
 }
 
 TEST_CASE("nothing wakes a rank while all is well", "[ranks]") {
-  const ThreadJob job(4);
+  const MeetingJob job(4);
   std::atomic<int> quiet = 0;
   const auto errors = job.run_met([&](Meeting& meeting) {
     for (int round = 0; round < 20; ++round) {
@@ -92,7 +92,7 @@ TEST_CASE("nothing wakes a rank while all is well", "[ranks]") {
 TEST_CASE("a dead rank is noticed by all others, waiting or not", "[ranks]") {
   const int size = GENERATE(8, 64);
   const int victim = GENERATE(3, 0);
-  ThreadJob job(size);
+  MeetingJob job(size);
   job.options.host = {.name = "some-host", .boot_id = "b"};
   const auto errors = job.run_met([&](Meeting& meeting) {
     ControlPlane& control = *meeting.control;
@@ -117,7 +117,7 @@ TEST_CASE("a dead rank is noticed by all others, waiting or not", "[ranks]") {
 }
 
 TEST_CASE("the first reason for an abort reaches every rank and stays", "[ranks]") {
-  const ThreadJob job(8);
+  const MeetingJob job(8);
   const auto errors = job.run_met([](Meeting& meeting) {
     ControlPlane& control = *meeting.control;
     control.barrier();
@@ -142,7 +142,7 @@ TEST_CASE("the first reason for an abort reaches every rank and stays", "[ranks]
 
 TEST_CASE("a rank that ends by an exception takes the others with it", "[ranks]") {
   const int victim = GENERATE(0, 2);
-  const ThreadJob job(4);
+  const MeetingJob job(4);
   const auto errors = job.run_met([&](Meeting& meeting) {
     if (meeting.control->rank() == victim) throw std::runtime_error("bad file");
     meeting.control->barrier();
@@ -154,7 +154,7 @@ TEST_CASE("a rank that ends by an exception takes the others with it", "[ranks]"
 
 TEST_CASE("a rank that says goodbye while others wait for it is named", "[ranks]") {
   const int leaver = GENERATE(0, 3);
-  const ThreadJob job(4);
+  const MeetingJob job(4);
   const auto errors = job.run_met([&](Meeting& meeting) {
     if (meeting.control->rank() != leaver) meeting.control->barrier();
   });
@@ -166,7 +166,7 @@ TEST_CASE("a rank that says goodbye while others wait for it is named", "[ranks]
 }
 
 TEST_CASE("a rank that is late for an exchange is named", "[ranks]") {
-  ThreadJob job(4);
+  MeetingJob job(4);
   job.options.timeouts.exchange = 1s;
   const auto errors = job.run_met([](Meeting& meeting) {
     if (meeting.control->rank() != 2) meeting.control->barrier();

@@ -14,9 +14,9 @@
 
 namespace swallow {
 
-class ThreadJob {
+class MeetingJob {
  public:
-  explicit ThreadJob(int size) : size_(size), listener_(listen_tcp("127.0.0.1", 0, 512)) {
+  explicit MeetingJob(int size) : size_(size), listener_(listen_tcp("127.0.0.1", 0, 512)) {
     options.timeouts = {.meet = std::chrono::minutes(2), .exchange = std::chrono::minutes(2)};
   }
 
