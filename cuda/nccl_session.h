@@ -62,7 +62,7 @@ class NcclSession final : public TransportWatch {
   [[nodiscard]] std::string last_calls() const override;
 
  private:
-  using Clock = std::chrono::steady_clock;
+  using Clock = AwakeClock;
 
   void watch(const std::stop_token& stop);
   void throw_if_failed() const;

@@ -88,7 +88,7 @@ void SocketEngine::run(const Call& doing) {
          std::any_of(receives_.begin(), receives_.end(), busy)) {
     if (wait(deadline) == Progress::some)
       deadline = deadline_after(timeout_);
-    else if (std::chrono::steady_clock::now() >= deadline)
+    else if (AwakeClock::now() >= deadline)
       throw_silent();
   }
   for (std::vector<Queue>* queues : {&sends_, &receives_}) {
@@ -201,7 +201,7 @@ void SocketEngine::throw_lost(int peer) {
   for (int other = 0; other < size(); ++other) static_cast<void>(move(other, Way::in));
   pollfd control{control_.wake_fd(), POLLIN, 0};
   const Deadline deadline = deadline_after(std::min(kGrace, timeout_));
-  while (control.fd >= 0 && std::chrono::steady_clock::now() < deadline) {
+  while (control.fd >= 0 && AwakeClock::now() < deadline) {
     if (poll(&control, 1, poll_timeout(deadline)) > 0) control_.check();
   }
   throw CommError("{}: rank {} called {}, but rank {} has closed the connection", peers_.name,

@@ -164,7 +164,7 @@ std::string MeshBuilder::missing_ranks() {
 
 void MeshBuilder::accept_higher_ranks(const Socket& listener) {
   while (!missing_ranks().empty()) {
-    if (std::chrono::steady_clock::now() >= deadline_)
+    if (AwakeClock::now() >= deadline_)
       throw CommError("rank {}: no connection in time from rank {}", rank_, missing_ranks());
     wait_for_callers(listener);
     std::erase_if(callers_, [&](Caller& caller) { return !listen_to(caller); });

@@ -193,13 +193,13 @@ std::unique_ptr<ControlPlane> ThreadJob::control(int rank) {
 }
 
 World ThreadJob::world(int rank) {
-  return {grid_,
-          rank,
-          grid_.coordinate(rank),
-          make_communicator(tp_, grid_.tp_group(rank), rank),
-          make_communicator(dp_, grid_.dp_group(rank), rank),
-          make_communicator(pp_, grid_.pp_group(rank), rank),
-          control(rank)};
+  return {.grid = grid_,
+          .rank = rank,
+          .at = grid_.coordinate(rank),
+          .tp = make_communicator(tp_, grid_.tp_group(rank), rank),
+          .dp = make_communicator(dp_, grid_.dp_group(rank), rank),
+          .pp = make_communicator(pp_, grid_.pp_group(rank), rank),
+          .control = control(rank)};
 }
 
 }  // namespace swallow

@@ -2,10 +2,12 @@
 
 #include <exception>
 
+#include "base/awake_clock.h"
 #include "base/check.h"
 #include "comm/device_choice.h"
 #include "comm/nccl.h"
 #include "comm/pause.h"
+#include "comm/recorded_communicator.h"
 #include "comm/socket_communicator.h"
 #include "comm/socket_mesh.h"
 #include "comm/solo_communicator.h"
@@ -54,6 +56,16 @@ void connect_gpus(World& world, const TransportOptions& options) {
 #endif
 }
 
+void record_calls(World& world) {
+  world.calls = std::make_unique<CallRing>();
+  const auto record = [&](std::unique_ptr<Communicator>& group, Axis axis) {
+    group = std::make_unique<RecordedCommunicator>(std::move(group), axis, *world.calls);
+  };
+  record(world.tp, Axis::tp);
+  record(world.dp, Axis::dp);
+  record(world.pp, Axis::pp);
+}
+
 }  // namespace
 
 void World::all_reduce_world(Stream& stream, const Tensor& tensor, ReduceOp op) const {
@@ -67,11 +79,11 @@ void World::synchronize(Stream& stream) const {
 }
 
 void World::synchronize(const Event& event) const {
-  const auto begin = std::chrono::steady_clock::now();
+  const auto begin = AwakeClock::now();
   for (Pause pause; !event.query(); pause()) {
     if (!pause.is_long()) continue;
     check();
-    if (grid.world_size() == 1 || std::chrono::steady_clock::now() - begin < timeout) continue;
+    if (grid.world_size() == 1 || AwakeClock::now() - begin < timeout) continue;
     const std::string reason = fmt::format(
         "rank {}: its GPU has not finished within {} s; the last calls: {}", rank,
         std::chrono::duration<double>(timeout).count(), watch ? watch->last_calls() : "none");
@@ -115,6 +127,7 @@ World make_world(const ProcessGrid& grid, int rank, std::unique_ptr<ControlPlane
     connect_gpus(world, options);
   else
     connect_sockets(world, options);
+  record_calls(world);
   return world;
 }
 

@@ -6,6 +6,7 @@
 #include <memory>
 #include <string>
 
+#include "comm/call_ring.h"
 #include "comm/communicator.h"
 #include "comm/transport_watch.h"
 #include "launch/control_plane.h"
@@ -17,6 +18,8 @@ struct World {
   ProcessGrid grid;
   int rank = 0;
   GridCoordinate at;
+  /// What the groups below were last asked for; null where nothing is recorded.
+  std::unique_ptr<CallRing> calls;
   std::unique_ptr<Communicator> tp, dp, pp;
   std::unique_ptr<ControlPlane> control;
   /// How long a wait for another rank may last without any progress.

@@ -24,6 +24,12 @@ class ControlPlane {
   virtual std::vector<std::string> exchange(std::string_view blob) = 0;
   void barrier() { exchange({}); }
 
+  /// For the reason of a failure: what this rank is about, and for how many seconds it has computed
+  /// without waiting for others (negative: it waits). Meant to be called about once a second, from
+  /// any thread; never waits, and nothing is lost with what cannot be told.
+  virtual void tell(double busy_seconds, std::string_view doing) noexcept {
+    static_cast<void>(busy_seconds), static_cast<void>(doing);
+  }
   /// Tells every rank that the job has failed and why. The first reason wins. Never throws.
   virtual void abort(std::string_view reason) noexcept = 0;
   /// Throws CommError with the reason if some rank has aborted or is gone.

@@ -141,7 +141,7 @@ class Launcher {
   }
 
  private:
-  static Deadline now() { return std::chrono::steady_clock::now(); }
+  static Deadline now() { return AwakeClock::now(); }
 
   void signal_all(int number) const noexcept {
     for (const ChildProcess& child : children_)

@@ -6,7 +6,7 @@ namespace swallow {
 namespace {
 
 constexpr uint32_t kMagic = 0x574c5753;  // "SWLW"
-constexpr uint16_t kVersion = 2;
+constexpr uint16_t kVersion = 3;
 
 }  // namespace
 
@@ -14,7 +14,7 @@ HeaderFault check_header(const MessageHeader& header) {
   if (header.magic != kMagic) return HeaderFault::stranger;
   if (header.version != kVersion) return HeaderFault::other_version;
   const bool known = header.type >= static_cast<uint16_t>(MessageType::challenge) &&
-                     header.type <= static_cast<uint16_t>(MessageType::goodbye);
+                     header.type <= static_cast<uint16_t>(MessageType::status);
   return known && header.length <= kMostMessageBytes ? HeaderFault::none : HeaderFault::stranger;
 }
 

@@ -25,6 +25,7 @@ enum class MessageType : uint16_t {
   sizes,          ///< server -> rank: bytes of each rank's blob (u32), and then all blobs unframed
   abort,          ///< both ways: an exit code and the reason
   goodbye,        ///< rank -> server: I leave because I am done
+  status,         ///< rank -> server: what I am about (launch/rank_status.h)
 };
 
 /// As on the wire. All hosts of a job run the same program on the same kind of processor.

@@ -1,5 +1,6 @@
 #include "launch/rendezvous.h"
 
+#include <poll.h>
 #include <sys/socket.h>
 
 #include <algorithm>
@@ -18,6 +19,7 @@
 #include "launch/handshake.h"
 #include "launch/message.h"
 #include "launch/proof.h"
+#include "launch/rank_status.h"
 
 namespace swallow {
 namespace {
@@ -85,6 +87,17 @@ class SocketControlPlane final : public ControlPlane {
     }
     throw_if_failed();
     return blobs;
+  }
+
+  void tell(double busy_seconds, std::string_view doing) noexcept override {
+    pollfd room{socket_.fd(), POLLOUT, 0};
+    if (poll(&room, 1, 0) != 1 || (room.revents & POLLOUT) == 0) return;
+    try {
+      send_quietly(MessageType::status,
+                   RankStatus{.busy_seconds = busy_seconds, .doing = std::string(doing)}.encode());
+    } catch (const std::exception&) {
+      // No memory for a line of text: the next one may find some.
+    }
   }
 
   void abort(std::string_view reason) noexcept override {
@@ -262,12 +275,12 @@ Socket find_rank_zero(const LaunchEnvironment& environment, const Greeting& gree
             refusal = why;
             if (!refused_until) refused_until = deadline_after(timeouts.refused);
           }
-        } else if (std::chrono::steady_clock::now() >= give_up) {
+        } else if (AwakeClock::now() >= give_up) {
           break;  // packets vanish there: the other ports of this host would be as silent
         }
       }
     }
-    const Deadline next = std::chrono::steady_clock::now() + pause;
+    const Deadline next = AwakeClock::now() + pause;
     if (refused_until && next >= *refused_until)
       throw ConfigError(
           "rank {} on {}: {}; expected the same SWALLOW_SECRET on all ranks, or a home folder that "

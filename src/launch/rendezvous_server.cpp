@@ -42,6 +42,7 @@ RendezvousServer::RendezvousServer(Socket listener, Socket own, Greeting greetin
       greetings_(world_size_),
       present_(world_size_, 0),
       has_left_(world_size_, 0),
+      statuses_(world_size_),
       meet_by_(deadline_after(timeouts.meet)),
       blobs_(world_size_),
       has_blob_(world_size_, 0) {
@@ -108,7 +109,7 @@ Deadline RendezvousServer::next_deadline() const {
 }
 
 void RendezvousServer::check_deadlines() {
-  const Deadline now = std::chrono::steady_clock::now();
+  const Deadline now = AwakeClock::now();
   if (!met_ && failure_.empty() && now >= meet_by_)
     fail(ExitCode::peer_lost,
          fmt::format(
@@ -118,7 +119,8 @@ void RendezvousServer::check_deadlines() {
   if (failure_.empty() && now >= exchange_by_)
     fail(ExitCode::peer_lost,
          fmt::format("these ranks did not come to an exchange within {} s: {}",
-                     seconds(timeouts_.exchange), format_ranks(ranks_without(has_blob_))));
+                     seconds(timeouts_.exchange), format_ranks(ranks_without(has_blob_))) +
+             suspects());
   if (now >= leave_by_) {
     if (!failure_.empty())
       for (Peer& peer : peers_) peer.dropped = true;
@@ -230,10 +232,13 @@ void RendezvousServer::handle(Peer& peer, MessageType type, std::string payload)
     case MessageType::blob:
       return take_blob(peer, std::move(payload));
     case MessageType::abort:
-      return fail(ExitCode::peer_lost, fmt::format("{}: {}", peer.name(greetings_), payload));
+      return fail(ExitCode::peer_lost,
+                  fmt::format("{}: {}", peer.name(greetings_), payload) + suspects());
     case MessageType::goodbye:
       if (peer.rank >= 0) has_left_[static_cast<size_t>(peer.rank)] = 1;
       return check_nobody_left();
+    case MessageType::status:
+      return take_status(peer, payload);
     default:
       return lose(peer, "it sent a message out of order");
   }
@@ -334,12 +339,23 @@ void RendezvousServer::check_nobody_left() {
                               greetings_[rank].host.name));
 }
 
+void RendezvousServer::take_status(Peer& peer, std::string_view payload) {
+  auto status = RankStatus::decode(payload);
+  if (!met_ || !status) return lose(peer, "it sent a message out of order");
+  statuses_.note(peer.rank, peer.name(greetings_), std::move(*status), AwakeClock::now());
+}
+
+std::string RendezvousServer::suspects() const {
+  return statuses_.suspects(AwakeClock::now());
+}
+
 /// The end of a connection: a rank's goodbye, its death, or a stranger's.
 void RendezvousServer::lose(Peer& peer, std::string_view how) {
   if (!peer.accepted) return turn_away(peer, how);
   peer.dropped = true;
   if (peer.rank >= 0 && has_left_[static_cast<size_t>(peer.rank)] == 0)
-    fail(ExitCode::peer_lost, fmt::format("{} is gone ({})", peer.name(greetings_), how));
+    fail(ExitCode::peer_lost, fmt::format("{} is gone ({}){}", peer.name(greetings_), how,
+                                          statuses_.last_words(peer.rank, AwakeClock::now())));
   if (peer.rank == 0)
     leave_by_ =
         failure_.empty() ? deadline_after(timeouts_.exchange) : deadline_after(kFailureGrace);

@@ -13,6 +13,7 @@
 #include "launch/greeting.h"
 #include "launch/handshake.h"
 #include "launch/message.h"
+#include "launch/rank_status.h"
 #include "launch/socket.h"
 
 namespace swallow {
@@ -70,9 +71,12 @@ class RendezvousServer {
   void complete_meeting();
   void take_blob(Peer& peer, std::string payload);
   void check_nobody_left();
+  void take_status(Peer& peer, std::string_view payload);
   void lose(Peer& peer, std::string_view how);
   void send_pending(Peer& peer);
 
+  /// What the ranks said of themselves that bears on a failure.
+  [[nodiscard]] std::string suspects() const;
   /// Ends the job: queues the reason for everybody. Only the first call counts.
   void fail(ExitCode code, const std::string& reason);
   [[nodiscard]] std::vector<int> ranks_without(const std::vector<char>& present) const;
@@ -88,6 +92,7 @@ class RendezvousServer {
   std::vector<Greeting> greetings_;  // [world size]
   std::vector<char> present_;        // [world size] has been admitted
   std::vector<char> has_left_;       // [world size] has said goodbye
+  RankStatuses statuses_;
   size_t num_present_ = 0;
   bool met_ = false;
   Deadline meet_by_;

@@ -77,7 +77,7 @@ int bind_and_listen(const addrinfo& address, int backlog, Socket& result) {
 /// Waits for `events`; false when the deadline has passed, even if they are there: the kernel may
 /// call a socket writable and still refuse the data when memory is short.
 bool wait_for(int fd, short events, Deadline deadline) {
-  while (std::chrono::steady_clock::now() < deadline) {
+  while (AwakeClock::now() < deadline) {
     pollfd entry{fd, events, 0};
     const int ready = poll(&entry, 1, poll_timeout(deadline));
     if (ready > 0) return true;
@@ -271,8 +271,7 @@ void set_keepalive(const Socket& socket) {
 }
 
 int poll_timeout(Deadline deadline) {
-  const auto left =
-      std::chrono::ceil<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now());
+  const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - AwakeClock::now());
   constexpr int64_t kMost = std::numeric_limits<int>::max();
   return static_cast<int>(std::clamp<int64_t>(left.count(), 0, kMost));
 }

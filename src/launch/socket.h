@@ -9,12 +9,14 @@
 #include <string>
 #include <utility>
 
+#include "base/awake_clock.h"
+
 namespace swallow {
 
-using Deadline = std::chrono::steady_clock::time_point;
+using Deadline = AwakeClock::time_point;
 
 inline Deadline deadline_after(std::chrono::milliseconds wait) {
-  return std::chrono::steady_clock::now() + wait;
+  return AwakeClock::now() + wait;
 }
 
 /// An owned file descriptor, with the name by which errors call its other end. Sockets made by the

@@ -24,7 +24,7 @@ Connection connect_pair(const Socket& listener) {
   Connection result;
   result.client = swallow::connect_tcp("127.0.0.1", local_port(listener), deadline_after(60s));
   for (const auto limit = deadline_after(60s); !result.server.valid();) {
-    REQUIRE(std::chrono::steady_clock::now() < limit);
+    REQUIRE(swallow::AwakeClock::now() < limit);
     if (auto socket = try_accept(listener)) result.server = std::move(*socket);
   }
   return result;

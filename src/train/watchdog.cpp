@@ -1,0 +1,130 @@
+#include "train/watchdog.h"
+
+#include <pthread.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <iostream>
+#include <utility>
+
+#include "base/check.h"
+
+namespace swallow {
+
+namespace {
+
+constexpr int kTimesLongestStep = 10;
+
+double seconds(AwakeClock::duration time) {
+  return std::chrono::duration<double>(time).count();
+}
+
+/// Signals are for the thread that trains.
+std::thread start_without_signals(std::function<void()> work) {
+  sigset_t all;
+  sigset_t before;
+  sigfillset(&all);
+  pthread_sigmask(SIG_BLOCK, &all, &before);
+  std::thread thread(std::move(work));
+  pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  return thread;
+}
+
+}  // namespace
+
+Watchdog::Watchdog(const World& world, Options options)
+    : world_(world), options_(std::move(options)) {
+  AwakeClock::start_ticking();
+  thread_ = start_without_signals([this] { watch(); });
+}
+
+Watchdog::~Watchdog() {
+  {
+    const std::lock_guard lock(mutex_);
+    stopped_ = true;
+  }
+  wake_.notify_all();
+  thread_.join();
+  AwakeClock::stop_ticking();
+}
+
+void Watchdog::enter(Phase phase, int64_t iteration) {
+  const auto now = Clock::now();
+  const std::lock_guard lock(mutex_);
+  if (phase_ == Phase::step || phase_ == Phase::first_step)
+    longest_step_ = std::max(longest_step_, now - since_);
+  phase_ = phase;
+  iteration_ = iteration;
+  since_ = now;
+}
+
+void Watchdog::watch() {
+  std::unique_lock lock(mutex_);
+  while (!wake_.wait_for(lock, options_.interval, [&] { return stopped_; })) {
+    AwakeClock::tick();
+    std::string reason = overdue();
+    const std::string where = place();
+    lock.unlock();
+    const Doing doing = world_.calls ? world_.calls->doing() : Doing{};
+    world_.control->tell(doing.busy_seconds, where + ", " + doing.text);
+    if (!reason.empty()) {
+      reason += ", " + doing.text;
+      world_.abort(reason);
+    } else {
+      reason = given_up();
+    }
+    if (!reason.empty()) {
+      options_.expire(reason);
+      return;
+    }
+    lock.lock();
+  }
+}
+
+/// "step 12", "set-up": where the rank is, for others.
+std::string Watchdog::place() const {
+  switch (phase_) {
+    case Phase::setup:
+      return "the set-up";
+    case Phase::first_step:
+    case Phase::step:
+      return fmt::format("step {}", iteration_);
+    case Phase::evaluation:
+      return fmt::format("the evaluation after step {}", iteration_);
+    case Phase::save:
+      return fmt::format("the save after step {}", iteration_);
+  }
+  return {};
+}
+
+/// Why the phase has lasted too long, or nothing.
+std::string Watchdog::overdue() const {
+  Clock::duration limit = options_.limits.of(phase_);
+  if (limit == Clock::duration::zero()) return {};
+  if (phase_ == Phase::step) limit = std::max(limit, kTimesLongestStep * longest_step_);
+  const Clock::duration passed = Clock::now() - since_;
+  if (passed < limit) return {};
+  return fmt::format("rank {} hangs in {}: {:.0f} s, with --phase-timeouts {}={:.4g} [minutes]",
+                     world_.rank, place(), seconds(passed), name_of(phase_), seconds(limit) / 60);
+}
+
+/// Why this rank, which ought to have ended with the job, must be ended.
+std::string Watchdog::given_up() {
+  try {
+    world_.control->check();
+    return {};
+  } catch (const Error& error) {
+    const auto now = Clock::now();
+    if (aborted_at_ == Clock::time_point::max()) aborted_at_ = now;
+    if (now - aborted_at_ < options_.grace) return {};
+    return fmt::format("rank {} has not ended within {:.0f} s of the job: {}", world_.rank,
+                       seconds(options_.grace), error.what());
+  }
+}
+
+void end_process(const std::string& reason) {
+  std::cerr << fmt::format("swallow-train: error: {}\n", reason) << std::flush;
+  ::_exit(static_cast<int>(ExitCode::peer_lost));
+}
+
+}  // namespace swallow
