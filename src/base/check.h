@@ -22,6 +22,7 @@ enum class ExitCode : int {
   io = 74,          ///< writing failed
   stopped = 75,     ///< state saved, time or grace is up: submit again
   peer_lost = 76,   ///< another rank died, hung or disagreed: submit again
+  crash_loop = 78,  ///< job after job died without a new checkpoint: a human must look
 };
 
 /// Base of all our exceptions: a message for a person, and the exit code it ends with.
@@ -52,6 +53,7 @@ using ResourceError = CodedError<ExitCode::resources>;
 using DeviceError = CodedError<ExitCode::resources>;  ///< CUDA, cuBLAS, cuDNN, NCCL
 using IoError = CodedError<ExitCode::io>;
 using CommError = CodedError<ExitCode::peer_lost>;
+using CrashLoopError = CodedError<ExitCode::crash_loop>;
 using ContractError = CodedError<ExitCode::internal>;
 
 /// Throws ContractError; out of line so that SWALLOW_CHECK costs one branch.

@@ -17,6 +17,8 @@ std::string report(ExitCode code, std::string_view text) {
 
 [[noreturn]] void throw_as(ExitCode code, ExitCode failure, const std::string& message) {
   if (code == ExitCode::internal) throw ContractError("{}", message);
+  if (code == ExitCode::config) throw ConfigError("{}", message);
+  if (code == ExitCode::crash_loop) throw CrashLoopError("{}", message);
   if (code == ExitCode::non_finite) throw NonFiniteError("{}", message);
   if (code == ExitCode::resources) throw ResourceError("{}", message);
   if (failure == ExitCode::io) throw IoError("{}", message);

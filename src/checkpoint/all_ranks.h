@@ -23,7 +23,7 @@ std::vector<std::string> agree(ControlPlane& control, ExitCode failure, std::str
 /// Collective. Runs `work` on every rank and returns what each returned, in rank order. If it threw
 /// anywhere, every rank throws the same error with the message of the first such rank: one of type
 /// `failure` (io or checkpoint), or of its own type where that says more (a broken contract, a
-/// non-finite number, no memory).
+/// wrong setting, a crash loop, a non-finite number, no memory).
 std::vector<std::string> on_all_ranks(ControlPlane& control, ExitCode failure,
                                       const std::function<std::string()>& work);
 

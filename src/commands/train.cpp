@@ -8,6 +8,7 @@
 #include <fstream>
 #include <iostream>
 
+#include "checkpoint/all_ranks.h"
 #include "checkpoint/checkpoint.h"
 #include "checkpoint/pending_folder.h"
 #include "commands/export.h"
@@ -18,6 +19,8 @@
 #include "telemetry/log.h"
 #include "telemetry/metrics_log.h"
 #include "telemetry/table.h"
+#include "train/attempt_log.h"
+#include "train/last_calls.h"
 #include "train/start_tables.h"
 #include "train/trainer.h"
 
@@ -138,6 +141,51 @@ void require_memory(const RunConfig& config, const Job& job, const World& world)
           static_cast<double>(info.memory_bytes) / kGiB);
 }
 
+/// What rank 0 alone looks after. An error of its is one of all ranks.
+struct RunLife {
+  std::optional<EndWatch> end;
+  AttemptLog attempts;
+};
+
+RunLife begin_life(const RunConfig& config, const Job& job, const World& world,
+                   EndWatch::SystemClock::time_point start) {
+  RunLife life{.end = {}, .attempts = AttemptLog(config.checkpoint.save)};
+  on_all_ranks(*world.control, ExitCode::io, [&] {
+    if (world.rank == 0)
+      life.end.emplace(end_options(config.training, job.environment.job_end, start));
+    return std::string();
+  });
+  return life;
+}
+
+/// A job counts as an attempt from here on, where settings and data have been found good.
+void begin_attempt(RunLife& life, const RunConfig& config, const Job& job, const World& world,
+                   int64_t iteration) {
+  on_all_ranks(*world.control, ExitCode::io, [&] {
+    if (world.rank == 0 && life.attempts.number() == 0)
+      life.attempts.begin(iteration, config.training.max_failed_attempts, job.environment.run_id,
+                          this_host().name);
+    return std::string();
+  });
+}
+
+void end_attempt(RunLife& life, const World& world, int64_t iteration, ExitCode code,
+                 spdlog::logger& log) {
+  try {
+    if (world.rank == 0) life.attempts.end(iteration, code);
+  } catch (const IoError& error) {
+    log.warn("{}", error.what());  // the run is safe, and the next attempt is not
+  }
+}
+
+Watchdog::Options watchdog_options(const RunConfig& config, const World& world) {
+  return {.limits = parse_phase_limits(config.parallel.phase_timeouts),
+          .expire = [&world, folder = log_folder(config)](const std::string& reason) {
+            write_last_calls(folder, world);
+            end_process(reason);
+          }};
+}
+
 /// A run that has come to its last iteration leaves what --export-hf asks for.
 void export_when_done(const RunConfig& config, int rank) {
   const CheckpointConfig& checkpoint = config.checkpoint;
@@ -146,38 +194,60 @@ void export_when_done(const RunConfig& config, int rank) {
     export_after_training(config, std::cout);
 }
 
+/// Trains from the best checkpoint that can be read.
+ExitCode train(const ParsedCommandLine& parsed, Job& job, const World& world, StopSignals& signals,
+               spdlog::logger& log, RunLife& life, Watchdog& watchdog,
+               std::unique_ptr<MetricsLog>& metrics) {
+  const RunConfig& config = parsed.config;
+  std::vector<RejectedCheckpoint> rejected;
+  while (true) {  // again only when a checkpoint turns out to be damaged when it is read
+    const StartPoint start = find_start(config, *world.control, log, rejected);
+    const Datasets datasets = open_data(config, job.run, start, world, log);
+    if (world.rank == 0 && metrics == nullptr) {
+      print_start(parsed, job, world, datasets);
+      metrics = make_metrics(config, job.run);
+    }
+    require_memory(config, job, world);
+    begin_attempt(life, config, job, world, start.iteration);
+    Trainer trainer({config, job.run, world, job.stream, datasets, start, signals, log,
+                     metrics.get(), life.end ? &*life.end : nullptr, &watchdog});
+    if (const auto reason = trainer.start()) {
+      reject_start(config, start, *reason, *world.control, log, rejected);
+      continue;
+    }
+    const ExitCode code = trainer.train();
+    end_attempt(life, world, trainer.iteration(), code, log);
+    return code;
+  }
+}
+
 }  // namespace
 
 int run_train(const ParsedCommandLine& parsed, const std::vector<std::string>& arguments,
               StopSignals& signals, std::unique_ptr<World>& world) {
+  const auto start = EndWatch::SystemClock::now();
   const RunConfig& config = parsed.config;
   Job job = join_job(parsed, world);
-  const RunShape& run = job.run;
+  Watchdog watchdog(*world, watchdog_options(config, *world));
 
   if (!config.checkpoint.export_hf.empty())
     require_free_folder("--export-hf", config.checkpoint.export_hf);
-  spdlog::logger log = make_log({.rank = world->rank, .world_size = run.world_size});
+  spdlog::logger log = make_log({.rank = world->rank, .world_size = job.run.world_size});
+  RunLife life = begin_life(config, job, *world, start);
   std::unique_ptr<MetricsLog> metrics;
-  std::vector<RejectedCheckpoint> rejected;
-  while (true) {  // again only when a checkpoint turns out to be damaged when it is read
-    const StartPoint start = find_start(config, *world->control, log, rejected);
-    const Datasets datasets = open_data(config, run, start, *world, log);
-    if (world->rank == 0 && metrics == nullptr) {
-      print_start(parsed, job, *world, datasets);
-      metrics = make_metrics(config, run);
-    }
-    require_memory(config, job, *world);
-    Trainer trainer(
-        {config, run, *world, job.stream, datasets, start, signals, log, metrics.get()});
-    if (const auto reason = trainer.start()) {
-      reject_start(config, start, *reason, *world->control, log, rejected);
-      continue;
-    }
-    const ExitCode code = trainer.train();
+  try {
+    const ExitCode code = train(parsed, job, *world, signals, log, life, watchdog, metrics);
     world->control->barrier();
     if (metrics != nullptr) print_end(config, *metrics, arguments);
+    watchdog.enter(Phase::save, config.training.train_iters);
     export_when_done(config, world->rank);
     return static_cast<int>(code);
+  } catch (const CommError&) {
+    const std::string folder = log_folder(config);
+    write_last_calls(folder, *world);
+    if (world->rank == 0 && !folder.empty())
+      log.error("the last calls of each rank are in {}", last_calls_folder(folder).string());
+    throw;
   }
 }
 

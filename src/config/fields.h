@@ -84,6 +84,7 @@ void visit_parallel_fields(Config& c, Visitor& visit) {
   field(c.distributed_timeout_minutes, "distributed_timeout_minutes",
         "wait for a peer at most this long [minutes]",
         {.low = 0, .high = 100'000, .low_open = true});
+  field(c.phase_timeouts, "phase_timeouts", "watchdog [minutes]: setup=60,step=30; 0: none");
   field(c.backend, "backend", "where the ranks compute");
   field(c.comm, "comm", "transport; auto: NCCL on GPUs, sockets on CPUs");
   field(c.gemm_tuning, "gemm_tuning", "GPU: measure the kernels of each product once");
@@ -106,6 +107,12 @@ void visit_training_fields(Config& c, Visitor& visit) {
   field(c.eval_iters, "eval_iters", "batches per evaluation; 0: do not evaluate", {0, 1'000'000});
   field(c.exit_interval, "exit_interval", "save and stop at multiples of it; 0: never",
         {0, 1'000'000'000});
+  field(c.exit_duration_in_mins, "exit_duration_in_mins",
+        "save and stop before the job is this old [minutes]; 0: no limit", {.low = 0, .high = 1e7});
+  field(c.exit_at, "exit_at", "save and stop before this time, as 2026-01-31T18:30");
+  field(c.kill_switch, "kill_switch", "save and end with 0 once this file exists");
+  field(c.max_failed_attempts, "max_failed_attempts",
+        "jobs that may die without a new save; 0: any number", {0, 1'000'000});
   field(c.seed, "seed", "seed of weights and data order", {0, 4'294'967'295.0});
   field(c.params_dtype, "params_dtype", "parameters and activations (fp64: CPU only)");
   field(c.recompute_granularity, "recompute_granularity", "what the backward computes again");

@@ -39,6 +39,7 @@ struct ParallelConfig {
   PipelineSchedule pipeline_schedule = PipelineSchedule::one_f_one_b;
   int64_t ddp_bucket_size = 40'000'000;  // elements
   double distributed_timeout_minutes = 10.0;
+  std::string phase_timeouts;  // limits other than the usual ones; see config/phase_limits.h
   Backend backend = Backend::cpu;
   CommChoice comm = CommChoice::automatic;
   bool gemm_tuning = true;     // measure a GPU's kernels for each matrix product
@@ -55,7 +56,11 @@ struct TrainingConfig {
   int64_t train_iters = 100;
   int64_t eval_interval = 100;
   int64_t eval_iters = 10;
-  int64_t exit_interval = 0;  // 0: never
+  int64_t exit_interval = 0;           // 0: never
+  double exit_duration_in_mins = 0.0;  // from the start of the job; 0: no limit
+  std::string exit_at;                 // a point in time; empty: none
+  std::string kill_switch;             // a file that ends the run when it appears; empty: none
+  int64_t max_failed_attempts = 3;     // in a row, without a new checkpoint; 0: any number
   int64_t seed = 1234;
   ParamsDtype params_dtype = ParamsDtype::bf16;
   Recompute recompute_granularity = Recompute::none;

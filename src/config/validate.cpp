@@ -5,6 +5,8 @@
 #include "base/math.h"
 #include "config/enum_names.h"
 #include "config/fields.h"
+#include "config/phase_limits.h"
+#include "config/point_in_time.h"
 #include "config/run_shape.h"
 #include "config/value_text.h"
 
@@ -160,6 +162,11 @@ void check_checkpoint(const CheckpointConfig& c) {
                       printable(c.accept_change));
 }
 
+void check_ending(const RunConfig& config) {
+  if (!config.training.exit_at.empty()) parse_point_in_time("--exit-at ", config.training.exit_at);
+  parse_phase_limits(config.parallel.phase_timeouts);
+}
+
 void check_profile(const LogConfig& log, Backend backend) {
   if (log.profile_step_start == 0 && log.profile_step_end == 0) return;
   if (backend != Backend::cuda)
@@ -201,6 +208,7 @@ RunShape resolve(const RunConfig& config, int world_size) {
   check_data(config.data);
   check_checkpoint(config.checkpoint);
   check_profile(config.log, parallel.backend);
+  check_ending(config);
   return shape;
 }
 

@@ -159,6 +159,19 @@ std::string find_run_id(VariableReader& reader, const LaunchEnvironment& environ
   return "swallow-train";
 }
 
+/// Slurm from 23.02 on says in seconds since 1970 when the job's time is up; the other schedulers
+/// do not say.
+std::optional<std::chrono::system_clock::time_point> find_job_end(VariableReader& reader) {
+  const auto text = reader.text("SLURM_JOB_END_TIME");
+  if (!text) return std::nullopt;
+  int64_t seconds = 0;
+  const char* end = text->data() + text->size();
+  const auto [stop, error] = std::from_chars(text->data(), end, seconds);
+  if (error != std::errc() || stop != end || seconds < 0 || seconds > INT32_MAX * int64_t{128})
+    throw ConfigError("SLURM_JOB_END_TIME={}: expected seconds since 1970", *text);
+  return std::chrono::system_clock::from_time_t(seconds);
+}
+
 }  // namespace
 
 LaunchEnvironment resolve_environment(const EnvironmentLookup& lookup,
@@ -179,6 +192,7 @@ LaunchEnvironment resolve_environment(const EnvironmentLookup& lookup,
     }
   }
   result.run_id = find_run_id(reader, result);
+  result.job_end = find_job_end(reader);
   if (result.world_size == 1) return result;
   resolve_rendezvous_address(reader, rendezvous, result);
   if (result.rank == 0 && result.source == kOwnLauncher.source)

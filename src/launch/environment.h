@@ -4,6 +4,7 @@
 // daemon.
 #pragma once
 
+#include <chrono>
 #include <functional>
 #include <optional>
 #include <string>
@@ -29,6 +30,9 @@ struct LaunchEnvironment {
   std::vector<std::string> other_hosts;  // further addresses that may be rank 0's
   int rendezvous_port = 0;               // the first of 16 to try; 0 for a single process
   int listen_fd = -1;                    // rank 0 only: a listening socket made by the launcher
+
+  /// When the scheduler will end the job, where it says so.
+  std::optional<std::chrono::system_clock::time_point> job_end;
 
   std::string notice;          // something a person should be told, or empty
   std::vector<Variable> used;  // the variables that decided, for the log

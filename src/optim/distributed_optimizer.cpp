@@ -14,7 +14,7 @@ namespace swallow {
 
 namespace {
 
-constexpr int kNormLimbs = ExactSum::kLimbs + 2;  // with the two counts of votes
+constexpr int kNormLimbs = ExactSum::kLimbs + kNumVotes;
 
 }  // namespace
 
@@ -136,15 +136,18 @@ NormAndVotes DistributedOptimizer::gradient_norm(const Votes& votes) {
   copy(stream_, host, memory_.norm_sum);
   world_.synchronize(stream_);
   ExactSum::normalise(limbs.data());
-  limbs[ExactSum::kLimbs] = votes.stop ? 1 : 0;
-  limbs[ExactSum::kLimbs + 1] = votes.saved ? 1 : 0;
+  const std::span<int64_t> ballot = std::span(limbs).last(kNumVotes);
+  ballot[0] = votes.stop ? 1 : 0;
+  ballot[1] = votes.finish ? 1 : 0;
+  ballot[2] = votes.saved ? 1 : 0;
   copy(stream_, memory_.norm_sum, host);
   world_.all_reduce_world(stream_, memory_.norm_sum, ReduceOp::sum);
   copy(stream_, host, memory_.norm_sum);
   world_.synchronize(stream_);
   return {.norm = std::sqrt(ExactSum::value(limbs.data())),
-          .votes_stop = limbs[ExactSum::kLimbs],
-          .votes_saved = limbs[ExactSum::kLimbs + 1]};
+          .votes_stop = ballot[0],
+          .votes_finish = ballot[1],
+          .votes_saved = ballot[2]};
 }
 
 void DistributedOptimizer::step(double lr, double grad_scale, int64_t step) {

@@ -15,13 +15,15 @@
 
 namespace swallow {
 
+constexpr int kNumVotes = 3;  // see Votes
+
 struct OptimizerMemory {
   Tensor params;      // [total] activation type; the model's weights are views of it
   Tensor gradients;   // [total] main type; views likewise
   Tensor master;      // [shard_size] main type, or u16 when split: see optim/master_weights.h
   Tensor exp_avg;     // [shard_size] main type, first moment
   Tensor exp_avg_sq;  // [shard_size] main type, second moment
-  Tensor norm_sum;    // [ExactSum::kLimbs + 2] i64, the last two counting votes
+  Tensor norm_sum;    // [ExactSum::kLimbs + kNumVotes] i64, the last ones counting votes
 };
 
 OptimizerMemory take_optimizer_memory(const ParamLayout& layout, const ModelShapes& shapes,
@@ -32,14 +34,16 @@ std::vector<Tensor> param_views(const ParamLayout& layout, const Tensor& flat);
 
 /// What a rank may say to all others in a step without a message of its own.
 struct Votes {
-  bool stop = false;   // this step shall be the last
-  bool saved = false;  // the file of the save in the background is written
+  bool stop = false;    // this step shall be the last, for now
+  bool finish = false;  // this step shall be the last, for good
+  bool saved = false;   // the file of the save in the background is written
 };
 
 struct NormAndVotes {
-  double norm = 0;          // NaN when an element anywhere is not finite
-  int64_t votes_stop = 0;   // ranks that said so
-  int64_t votes_saved = 0;  // likewise
+  double norm = 0;           // NaN when an element anywhere is not finite
+  int64_t votes_stop = 0;    // ranks that said so
+  int64_t votes_finish = 0;  // likewise
+  int64_t votes_saved = 0;   // likewise
 };
 
 /// What of the training step goes on between the pipeline and the next forward pass. As the

@@ -106,6 +106,7 @@ StepResult TrainingEngine::train_step(const LoadMicrobatch& load, int64_t steps_
   const NormAndVotes norm = optimizer_.gradient_norm(votes);
   result.grad_norm = norm.norm;
   result.stop = norm.votes_stop > 0;
+  result.finish = norm.votes_finish > 0;
   result.saved = norm.votes_saved == world_.grid.world_size();
   result.lr = lr_.at(steps_done);
   result.updated = std::isfinite(result.loss) && std::isfinite(result.grad_norm);

@@ -21,6 +21,7 @@ struct StepResult {
   double grad_norm = 0;  // before clipping
   double lr = 0;         // the rate of this step's update
   bool stop = false;     // some rank asked to stop after this step
+  bool finish = false;   // some rank asked to end the run for good after this step
   bool saved = false;    // every rank has written its file of the save in the background
   bool updated = false;  // false: loss or gradient was not finite and the weights were not touched
 };
@@ -44,8 +45,8 @@ class TrainingEngine {
   void initialise();
 
   /// One step on the micro-batches that `load` gives; `steps_done` updates came before it.
-  /// Collective over all ranks, and every rank gets the same result. A vote to stop of any rank
-  /// counts, and one of `saved` when it is unanimous.
+  /// Collective over all ranks, and every rank gets the same result. A vote to stop or to
+  /// finish of any rank counts, and one of `saved` when it is unanimous.
   StepResult train_step(const LoadMicrobatch& load, int64_t steps_done, const Votes& votes = {});
 
   /// Mean loss over `num_microbatches` per data-parallel rank. Collective.

@@ -96,6 +96,7 @@ void Saver::done(int64_t iteration, double blocked_seconds, double seconds) {
   saved_at_ = iteration;
   failures_ = 0;
   if (c_.world.rank != 0) return;
+  if (c_.end != nullptr) c_.end->note_save(std::chrono::duration<double>(seconds));
   if (c_.metrics != nullptr)
     c_.metrics->write(SaveMetrics{.step = iteration,
                                   .folder = c_.config.save,

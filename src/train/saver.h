@@ -13,6 +13,7 @@
 #include "checkpoint/background_save.h"
 #include "checkpoint/snapshot.h"
 #include "telemetry/metrics_log.h"
+#include "train/end_watch.h"
 #include "train/engine.h"
 
 namespace spdlog {
@@ -28,6 +29,7 @@ struct SaverContext {
   TrainingEngine& engine;
   spdlog::logger& log;
   MetricsLog* metrics = nullptr;  // on rank 0
+  EndWatch* end = nullptr;        // on rank 0
 };
 
 /// All but written() are collective. Without --save nothing is ever done.

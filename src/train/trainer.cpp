@@ -43,7 +43,7 @@ Trainer::Trainer(const TrainerContext& context)
       test_data_(make_loader(c_, c_.datasets.test.get())),
       data_options_(data_options(c_.config, c_.start)),
       peak_memory_(c_.stream.device(), sizeof(int64_t)),
-      saver_({c_.config.checkpoint, c_.world, engine_, c_.log, c_.metrics}) {}
+      saver_({c_.config.checkpoint, c_.world, engine_, c_.log, c_.metrics, c_.end}) {}
 
 std::optional<std::string> Trainer::start() {
   started_ = true;
@@ -70,12 +70,9 @@ ExitCode Trainer::train() {
   while (iteration_ < t.train_iters) {
     const StepResult result = train_step();
     if (result.saved) saver_.commit();
-    if (due(iteration_, t.eval_interval)) evaluate();
-    if (result.stop) {
-      c_.log.info("stopping after iteration {} as asked by a signal", iteration_);
-      saver_.save_last(state());
-      return ExitCode::stopped;
-    }
+    if (due(iteration_, t.eval_interval) && !result.stop) evaluate();
+    enter(Phase::save);
+    if (result.stop || result.finish) return end_early(result.finish);
     if (due(iteration_, t.exit_interval)) {
       saver_.save_last(state());
       return ExitCode::ok;
@@ -83,23 +80,58 @@ ExitCode Trainer::train() {
     if (due(iteration_, c_.config.checkpoint.save_interval)) saver_.save(state());
   }
   evaluate();
+  enter(Phase::save);
   saver_.save_last(state());  // before the test, whose data may be refused
   test();
   return ExitCode::ok;
 }
 
+/// What this rank asks of all, and on rank 0 why.
+Votes Trainer::votes() {
+  Votes votes{.stop = c_.signals.received() != 0, .saved = saver_.written()};
+  if (c_.end == nullptr) return votes;
+  const std::optional<std::string> reason = c_.end->time_is_up();
+  if (reason && !votes.stop) c_.log.info("this step is the last: {}", *reason);
+  votes.finish = c_.end->killed();
+  if (votes.finish)
+    c_.log.info("this step is the last: --kill-switch {} is there", c_.config.training.kill_switch);
+  votes.stop = votes.stop || reason.has_value();
+  return votes;
+}
+
+/// Leaves the state for a later job; without a save when the scheduler would kill the job in it.
+ExitCode Trainer::end_early(bool for_good) {
+  const bool late = c_.end != nullptr && !c_.end->save_fits();
+  const bool save = c_.world.control->exchange(late ? "late" : "").front().empty();
+  c_.log.info("stopping after iteration {} {}", iteration_,
+              for_good ? "for good, by the kill switch" : "as asked by a signal or the clock");
+  if (save)
+    saver_.save_last(state());
+  else
+    c_.log.warn("iteration {} is not saved: the job ends before a save would", iteration_);
+  return for_good ? ExitCode::ok : ExitCode::stopped;
+}
+
+void Trainer::enter(Phase phase) {
+  if (c_.watchdog != nullptr) c_.watchdog->enter(phase, iteration_);
+}
+
 StepResult Trainer::train_step() {
+  if (c_.watchdog != nullptr)
+    c_.watchdog->enter(stepped_ ? Phase::step : Phase::first_step, iteration_ + 1);
   const LogConfig& log = c_.config.log;
   if (log.profile_step_start == iteration_ + 1) start_profiling(c_.stream.device());
   if (log.profile_step_end == iteration_ + 1) stop_profiling(c_.stream.device());
   const auto start = std::chrono::steady_clock::now();
   const StepResult result =
-      engine_.train_step(loader(train_data_.get(), consumed_samples_), iteration_,
-                         {.stop = c_.signals.received() != 0, .saved = saver_.written()});
+      engine_.train_step(loader(train_data_.get(), consumed_samples_), iteration_, votes());
+  stepped_ = true;
   if (!result.updated) stop_non_finite(result);
   ++iteration_;
   consumed_samples_ += c_.config.training.global_batch_size;
-  report_step(result, seconds_since(start));
+  const double seconds = seconds_since(start);
+  if (c_.end != nullptr) c_.end->note_step(std::chrono::duration<double>(seconds));
+  report_step(result, seconds);
   return result;
 }
 
@@ -162,6 +194,7 @@ void Trainer::test() {
 
 ValidationMetrics Trainer::measure(BatchLoader* source, int64_t consumed_samples) {
   const TrainingConfig& t = c_.config.training;
+  enter(Phase::evaluation);
   const auto start = std::chrono::steady_clock::now();
   const double loss =
       engine_.evaluate(loader(source, consumed_samples), t.eval_iters * c_.run.num_microbatches);

@@ -12,10 +12,12 @@
 #include "data/datasets.h"
 #include "launch/stop_signals.h"
 #include "telemetry/metrics_log.h"
+#include "train/end_watch.h"
 #include "train/engine.h"
 #include "train/order_check.h"
 #include "train/saver.h"
 #include "train/start_point.h"
+#include "train/watchdog.h"
 
 namespace spdlog {
 class logger;
@@ -34,6 +36,8 @@ struct TrainerContext {
   StopSignals& signals;
   spdlog::logger& log;
   MetricsLog* metrics = nullptr;  // on rank 0
+  EndWatch* end = nullptr;        // on rank 0
+  Watchdog* watchdog = nullptr;
 };
 
 class Trainer {
@@ -46,15 +50,21 @@ class Trainer {
   [[nodiscard]] std::optional<std::string> start();
 
   /// Runs from where start() has led (calls it where that was not done) to the last iteration,
-  /// saves and tests there; or to a request to stop or --exit-interval, where only the state is
-  /// saved. Returns ok, or stopped when a later job must go on. Throws NonFiniteError when loss or
-  /// gradient stops being a number, with the weights untouched.
+  /// saves and tests there; or to a request to stop or to finish or --exit-interval, where only the
+  /// state is saved. Returns ok, or stopped when a later job must go on. Throws NonFiniteError when
+  /// loss or gradient stops being a number, with the weights untouched.
   ExitCode train();
+
+  /// Updates done.
+  [[nodiscard]] int64_t iteration() const noexcept { return iteration_; }
 
  private:
   void load(int64_t iteration);
   void load_folder();
   StepResult train_step();
+  [[nodiscard]] Votes votes();
+  ExitCode end_early(bool for_good);
+  void enter(Phase phase);
   void update_peak_memory();
   void report_step(const StepResult& result, double seconds);
   void evaluate();
@@ -77,7 +87,8 @@ class Trainer {
   int64_t consumed_samples_ = 0;   // by all data-parallel ranks together
   int64_t evaluated_at_ = -1;
   bool started_ = false;
-  Saver saver_;  // last: its thread ends before what it uses
+  bool stepped_ = false;  // in this process
+  Saver saver_;           // last: its thread ends before what it uses
 };
 
 }  // namespace swallow

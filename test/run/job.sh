@@ -135,10 +135,71 @@ case $case_name in
     ranks=$(pgrep -P "$launcher")
     kill -KILL "$(tail -n 1 <<<"$ranks")"
     finish 137
-    grep -q 'rank 7' "$work/killed.out" || die "the dead rank is not named"
+    grep -q 'rank 7 on .* is gone' "$work/killed.out" || die "the dead rank is not named"
     for rank in $ranks; do
       ! kill -0 "$rank" 2>/dev/null || die "process $rank is left"
     done
+    ;;
+
+  the_clock_and_the_kill_switch_end_a_run_that_goes_on_with_the_same_bits)
+    run=(300 --save-interval 100)
+    job straight "${run[@]}" --save "$work/straight"
+    start timed "${run[@]}" --save "$work/run" --exit-duration-in-mins 0.05
+    finish 75
+    grep -q -- '--exit-duration-in-mins' "$work/timed.out" || die "the reason is not told"
+    start killed "${run[@]}" --save "$work/run" --load "$work/run" --kill-switch "$work/stop"
+    wait_for killed 'loaded everything'
+    touch "$work/stop"
+    finish 0
+    grep -q -- '--kill-switch' "$work/killed.out" || die "the kill switch is not named"
+    grep -q ' 300/300 ' "$work/killed.out" && die "the kill switch came too late to show anything"
+    expect_message 2 "--kill-switch" --preset tiny --mock-data --kill-switch "$work/stop"
+    job rest "${run[@]}" --save "$work/run" --load "$work/run" --exit-at "$(date -d '+1 hour' +@%s)"
+    [ "$(tensors "$work/straight" 300)" = "$(tensors "$work/run" 300)" ] || die "bits differ"
+    [ "$(grep -c '"exit"' "$work/run/attempts.jsonl")" = 3 ] || die "three attempts are not noted"
+    ;;
+
+  a_crash_loop_ends_with_78)
+    loop=(100000 --save "$work/loop" --load "$work/loop" --load-or-init --max-failed-attempts 2)
+    for attempt in 1 2; do
+      start "loop$attempt" "${loop[@]}"
+      wait_for "loop$attempt" ' 2/100000 '
+      kill -KILL "$(pgrep -P "$launcher" | tail -n 1)"
+      finish 137
+    done
+    start third "${loop[@]}"
+    finish 78
+    grep -q 'attempts.jsonl' "$work/third.out" || die "the log of attempts is not named"
+    start again "${loop[@]}" --max-failed-attempts 0 --exit-interval 2
+    finish 0
+    ;;
+
+  a_stopped_rank_ends_all_and_is_named_with_its_doings)
+    start hung 100000 --save "$work/hung" --distributed-timeout-minutes 0.13
+    wait_for hung ' 3/100000 '
+    sleep 1.5 # every rank tells once a second what it is about
+    rank=$(pgrep -P "$launcher" | tail -n 1)
+    kill -STOP "$rank"
+    finish 76
+    grep -q 'not waiting for others: rank 7 on .*no word for .* step .* call ' "$work/hung.out" ||
+      die "the stopped rank and what it did are not named"
+    ! kill -0 "$rank" 2>/dev/null || die "process $rank is left"
+    [ "$(find "$work/hung/last-calls" -name 'rank-0000[0-6].txt' | wc -l)" = 7 ] || die "last calls"
+    grep -q 'has not returned: call .* group' "$work/hung/last-calls/rank-00006.txt" ||
+      die "rank 6 did not wait in a call"
+    ;;
+
+  a_suspended_job_has_not_hung)
+    job straight 200 --save "$work/straight"
+    start suspended 200 --save "$work/suspended" --distributed-timeout-minutes 0.1 \
+      --phase-timeouts step=0.1
+    wait_for suspended ' 3/200 '
+    ranks=$(pgrep -P "$launcher")
+    kill -STOP $ranks
+    sleep 10 # more than either limit
+    kill -CONT $ranks
+    finish 0
+    [ "$(tensors "$work/straight" 200)" = "$(tensors "$work/suspended" 200)" ] || die "bits differ"
     ;;
 
   the_readme_s_commands_for_one_machine_run)
@@ -213,6 +274,9 @@ case $case_name in
     expect_message 3 "/nowhere/text.bin" inspect /nowhere/text.idx --verify
     expect_message 2 "--merge" preprocess --merge --append-eod --input a --output-prefix b
     expect_message 4 "--load" --preset tiny --mock-data --load "$work/empty"
+    expect_message 2 "--exit-at" --preset tiny --mock-data --exit-at tomorrow
+    expect_message 2 "--exit-at" --preset tiny --mock-data --exit-at 2026-01-31T18:30
+    expect_message 2 "first-step" --preset tiny --mock-data --phase-timeouts forward=3
     CUDA_VISIBLE_DEVICES="" expect_message 2 "cuda" --preset tiny --mock-data --backend cuda
     ;;
 
