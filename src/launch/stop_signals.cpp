@@ -31,9 +31,12 @@ StopSignals::StopSignals() {
 }
 
 StopSignals::~StopSignals() {
+  (void)received();  // Ctrl-C works again, from the next one on
   ::close(fd_);
-  const sigset_t set = stop_set();
-  pthread_sigmask(SIG_UNBLOCK, &set, nullptr);
+  sigset_t interrupt;
+  sigemptyset(&interrupt);
+  sigaddset(&interrupt, SIGINT);
+  pthread_sigmask(SIG_UNBLOCK, &interrupt, nullptr);
 }
 
 int StopSignals::received() {

@@ -12,6 +12,8 @@ class StopSignals {
   StopSignals();
   StopSignals(const StopSignals&) = delete;
   StopSignals& operator=(const StopSignals&) = delete;
+  /// SIGTERM, SIGUSR1 and SIGUSR2 stay blocked: ranks are signalled at different times, and one
+  /// that comes after the run has stopped must not turn its exit code into a signal's.
   ~StopSignals();
 
   /// The first signal that has come so far, or 0. Does not wait.
