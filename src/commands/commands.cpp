@@ -10,6 +10,7 @@
 #include "commands/export.h"
 #include "commands/import.h"
 #include "commands/inspect.h"
+#include "commands/jobscript.h"
 #include "commands/preprocess.h"
 #include "commands/train.h"
 #include "config/cli.h"
@@ -83,6 +84,7 @@ int run_command(const std::vector<std::string>& arguments, char** argv,
   if (parsed.command == "preprocess") return run_preprocess(parsed.rest);
   if (parsed.command == "inspect") return run_inspect(parsed.rest, std::cout);
   if (parsed.command == "compare") return run_compare(parsed.rest, std::cout);
+  if (parsed.command == "jobscript") return run_jobscript(parsed, arguments, std::cout);
   const bool bench = parsed.command == "bench";
   if (bench) prepare_bench(parsed);
   complete_model(parsed);

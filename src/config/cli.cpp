@@ -33,6 +33,24 @@ constexpr std::array kImportFlags{
     CommandFlag{"max-shard-size", "SIZE", "bytes of a file at most [5GB]"},
 };
 
+constexpr std::array kJobscriptFlags{
+    CommandFlag{"scheduler", "NAME", "slurm, pbs (as on ABCI 3.0) or uge (as on ABCI 2.0)"},
+    CommandFlag{"nodes", "N", "[those of the paper's run of the preset, or 1]"},
+    CommandFlag{"gpus-per-node", "N", "as many ranks run on a node [8]"},
+    CommandFlag{"time", "HH:MM:SS", "time limit of a job [24:00:00]"},
+    CommandFlag{"exit-margin-in-mins", "N", "save and stop so long before the time limit [15]"},
+    CommandFlag{"max-jobs", "N", "a job queues the next one, N in all at most [50]"},
+    CommandFlag{"job-name", "NAME", "[swallow- and the preset]"},
+    CommandFlag{"account", "NAME", "slurm: who pays"},
+    CommandFlag{"partition", "NAME", "slurm: where it runs"},
+    CommandFlag{"group", "NAME", "pbs, uge: who pays"},
+    CommandFlag{"queue", "NAME", "pbs: the queue [rt_HF]; uge: the resource type [rt_AF]"},
+    CommandFlag{"modules", "TEXT", "to load, e.g. \"cuda/13.0 hpcx/2.20\""},
+    CommandFlag{"binary", "PATH", "swallow-train on the nodes [the one on the PATH]"},
+    CommandFlag{"output", "FILE", "write the script there, not to standard output"},
+    CommandFlag{"overwrite", "", "replace that file"},
+};
+
 constexpr std::array kCommands{
     Command{"train", "pre-train a model (the default when flags come first)", true},
     Command{"bench", "time training steps; takes the flags of training", true, kBenchFlags},
@@ -41,6 +59,7 @@ constexpr std::array kCommands{
     Command{"preprocess", "turn JSONL text into .bin/.idx, or join such pairs"},
     Command{"inspect", "show what a dataset or a saved model holds"},
     Command{"compare", "show how two saved models differ"},
+    Command{"jobscript", "write a job script; takes the flags of training", true, kJobscriptFlags},
 };
 
 constexpr Range kNprocRange{1, 1024};
