@@ -4,17 +4,16 @@
 #include <iostream>
 #include <span>
 
-#include "checkpoint/checkpoint.h"
-#include "checkpoint/hugging_face_folder.h"
 #include "commands/bench.h"
+#include "commands/checkpoint_args.h"
 #include "commands/compare.h"
 #include "commands/export.h"
 #include "commands/import.h"
 #include "commands/inspect.h"
+#include "commands/jobscript.h"
 #include "commands/preprocess.h"
 #include "commands/train.h"
 #include "config/cli.h"
-#include "config/config_json.h"
 #include "config/help.h"
 #include "config/run_shape.h"
 #include "device/devices.h"
@@ -45,17 +44,6 @@ void print_version() {
     std::cout << fmt::format("{}: {}, {:.1f} GiB, sm_{}\n", to_string(device.device), device.name,
                              static_cast<double>(device.memory_bytes) / (1 << 30),
                              device.compute_capability);
-}
-
-/// The vocabulary of what `folder` holds, where the command line gives none.
-void complete_vocab_size(RunConfig& config, const std::string& folder) {
-  if (config.model.vocab_size != 0 || folder.empty()) return;
-  if (is_hugging_face_folder(folder)) {
-    config.model.vocab_size = read_hugging_face_config(folder).model.vocab_size;
-  } else if (const auto iteration = find_checkpoint(folder)) {
-    const CheckpointState state = read_checkpoint_state(folder, *iteration);
-    config.model.vocab_size = config_from_json(state.config_json, folder).model.vocab_size;
-  }
 }
 
 /// --nproc is for the parent; the copies it starts are told by SWALLOW_RANK that they are ranks.
@@ -96,10 +84,10 @@ int run_command(const std::vector<std::string>& arguments, char** argv,
   if (parsed.command == "preprocess") return run_preprocess(parsed.rest);
   if (parsed.command == "inspect") return run_inspect(parsed.rest, std::cout);
   if (parsed.command == "compare") return run_compare(parsed.rest, std::cout);
+  if (parsed.command == "jobscript") return run_jobscript(parsed, arguments, std::cout);
   const bool bench = parsed.command == "bench";
   if (bench) prepare_bench(parsed);
-  complete_vocab_size(parsed.config, parsed.config.checkpoint.load);
-  complete_vocab_size(parsed.config, parsed.config.checkpoint.pretrained_checkpoint);
+  complete_model(parsed);
   const bool parent = is_parent(parsed);
   if (parent || std::getenv("SWALLOW_RANK") == nullptr)
     for (const std::string& notice : parsed.notices) std::cerr << notice << "\n";

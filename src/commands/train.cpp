@@ -16,6 +16,7 @@
 #include "config/config_json.h"
 #include "config/help.h"
 #include "device/devices.h"
+#include "launch/shell_words.h"
 #include "telemetry/log.h"
 #include "telemetry/metrics_log.h"
 #include "telemetry/table.h"
@@ -95,16 +96,17 @@ void print_end(const RunConfig& config, const MetricsLog& metrics,
                const std::vector<std::string>& arguments) {
   std::cout << "\n" << metrics.summary().text();
   if (config.checkpoint.save.empty()) return;
-  std::string command = "swallow-train";
+  std::vector<std::string> command = {"swallow-train"};
   for (size_t i = 0; i < arguments.size(); ++i) {
     const std::string name = arguments[i].substr(0, arguments[i].find('='));
     if (name == "--load" || name == "--accept-change" || name == "--ckpt-step") {
       if (name == arguments[i]) ++i;  // its value is the next word
-    } else if (name != "--finetune") {
-      command += " " + arguments[i];
+    } else if (name != "--finetune" && name != "--no-load-optim") {
+      command.push_back(arguments[i]);
     }
   }
-  std::cout << "to continue: " << command << " --load " << config.checkpoint.save << std::endl;
+  command.insert(command.end(), {"--load", config.checkpoint.save});
+  std::cout << "to continue: " << shell_line(command) << std::endl;
 }
 
 /// Whether this rank reads tokens: inputs on the first stage, targets on the last. Rank 0 is on the

@@ -33,6 +33,24 @@ constexpr std::array kImportFlags{
     CommandFlag{"max-shard-size", "SIZE", "bytes of a file at most [5GB]"},
 };
 
+constexpr std::array kJobscriptFlags{
+    CommandFlag{"scheduler", "NAME", "slurm, pbs (as on ABCI 3.0) or uge (as on ABCI 2.0)"},
+    CommandFlag{"nodes", "N", "[those of the paper's run of the preset, or 1]"},
+    CommandFlag{"gpus-per-node", "N", "as many ranks run on a node [8]"},
+    CommandFlag{"time", "HH:MM:SS", "time limit of a job [24:00:00]"},
+    CommandFlag{"exit-margin-in-mins", "N", "save and stop so long before the time limit [15]"},
+    CommandFlag{"max-jobs", "N", "a job queues the next one, N in all at most [50]"},
+    CommandFlag{"job-name", "NAME", "[swallow- and the preset]"},
+    CommandFlag{"account", "NAME", "slurm: who pays"},
+    CommandFlag{"partition", "NAME", "slurm: where it runs"},
+    CommandFlag{"group", "NAME", "pbs, uge: who pays"},
+    CommandFlag{"queue", "NAME", "pbs: the queue [rt_HF]; uge: the resource type [rt_AF]"},
+    CommandFlag{"modules", "TEXT", "to load, e.g. \"cuda/13.0 hpcx/2.20\""},
+    CommandFlag{"binary", "PATH", "swallow-train on the nodes [the one on the PATH]"},
+    CommandFlag{"output", "FILE", "write the script there, not to standard output"},
+    CommandFlag{"overwrite", "", "replace that file"},
+};
+
 constexpr std::array kCommands{
     Command{"train", "pre-train a model (the default when flags come first)", true},
     Command{"bench", "time training steps; takes the flags of training", true, kBenchFlags},
@@ -41,6 +59,7 @@ constexpr std::array kCommands{
     Command{"preprocess", "turn JSONL text into .bin/.idx, or join such pairs"},
     Command{"inspect", "show what a dataset or a saved model holds"},
     Command{"compare", "show how two saved models differ"},
+    Command{"jobscript", "write a job script; takes the flags of training", true, kJobscriptFlags},
 };
 
 constexpr Range kNprocRange{1, 1024};
@@ -52,7 +71,8 @@ class TrainParser {
     parsed_.command = command.name;
     app_.set_help_flag("");  // it would throw; --help is a request like others
     app_.allow_extras();     // unknown flags get our message, not CLI11's
-    for (const char* name : {"help", "help-markdown", "version", "print-config"})
+    for (const char* name :
+         {"help", "help-markdown", "version", "print-config", "use-checkpoint-args"})
       add(name, Arity::none);
     for (const char* name : {"preset", "nproc", "rendezvous"}) add(name, Arity::one);
     visit_fields(parsed_.config, [&](auto& member, const FieldInfo& info) {
@@ -146,6 +166,7 @@ class TrainParser {
     if (given("nproc"))
       parsed_.nproc = static_cast<int>(parse_integer("--nproc ", word("nproc"), kNprocRange));
     if (given("rendezvous")) parsed_.rendezvous = parse_text("--rendezvous ", word("rendezvous"));
+    parsed_.use_checkpoint_args = given("use-checkpoint-args");
   }
 
   void read_own_flags() {
@@ -200,24 +221,35 @@ class TrainParser {
     }
   }
 
-  /// True when another spelling of the option was given; it must agree with the first.
+  /// True when another spelling of the option was given; it must agree with the first, unless it
+  /// wins over it.
   template <class T>
   bool read_shorthands(const FieldInfo& info, bool already, T& member) {
     bool found = false;
-    if constexpr (!std::is_same_v<T, bool> && !std::is_same_v<T, std::vector<std::string>>) {
+    if constexpr (!std::is_same_v<T, std::vector<std::string>>) {
       for (const Shorthand& item : shorthands()) {
         const std::string name(item.name);
         if (item.key != info.key || !given(name)) continue;
         const T value = item.value.empty() ? parse<T>("--" + name, word(name), info.range)
                                            : parse<T>("--" + name, item.value, info.range);
-        if ((already || found) && value != member)
-          throw ConfigError("--{} means {} {}, which contradicts {} {}", name, flag_of(info.key),
-                            text_of(value), flag_of(info.key), text_of(member));
+        if ((already || found) && value != member) note_contradiction(item, info, value, member);
+        if (!item.notice.empty()) parsed_.notices.emplace_back(item.notice);
         member = value;
         found = true;
       }
     }
     return found;
+  }
+
+  template <class T>
+  void note_contradiction(const Shorthand& item, const FieldInfo& info, const T& value,
+                          const T& member) {
+    const std::string flag = flag_of(info.key);
+    if (!item.wins)
+      throw ConfigError("--{} means {} {}, which contradicts {} {}", item.name, flag,
+                        text_of(value), flag, text_of(member));
+    parsed_.notices.push_back(
+        fmt::format("--{} wins over {} {}, as in Megatron", item.name, flag, text_of(member)));
   }
 
   template <class T>
@@ -229,6 +261,8 @@ class TrainParser {
       return parse_real(where, text, range);
     } else if constexpr (std::is_enum_v<T>) {
       return parse_enum<T>(where, text);
+    } else if constexpr (std::is_same_v<T, bool>) {
+      return text == kOn;  // only a shorthand has a text for a switch
     } else {
       return parse_text(where, text);
     }
@@ -269,16 +303,6 @@ class TrainParser {
   ParsedCommandLine parsed_;
 };
 
-const Command& find_command(const std::string& name) {
-  std::vector<std::string> names;
-  for (const Command& command : commands()) {
-    if (command.name == name) return command;
-    names.emplace_back(command.name);
-  }
-  throw ConfigError("unknown command {}, expected one of {}{}", printable(name),
-                    fmt::join(names, "|"), did_you_mean(name, names));
-}
-
 }  // namespace
 
 std::string text_of(const Origin& origin) {
@@ -295,6 +319,16 @@ std::string text_of(const Origin& origin) {
 
 std::span<const Command> commands() {
   return kCommands;
+}
+
+const Command& find_command(const std::string& name) {
+  std::vector<std::string> names;
+  for (const Command& command : commands()) {
+    if (command.name == name) return command;
+    names.emplace_back(command.name);
+  }
+  throw ConfigError("unknown command {}, expected one of {}{}", printable(name),
+                    fmt::join(names, "|"), did_you_mean(name, names));
 }
 
 ParsedCommandLine parse_command_line(const std::vector<std::string>& arguments) {

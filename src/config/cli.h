@@ -34,6 +34,7 @@ struct ParsedCommandLine {
   std::map<std::string, Origin> origins;  ///< by JSON key, one for every option
   int nproc = 0;                          ///< --nproc: start this many local ranks; 0: do not
   std::string rendezvous;                 ///< --rendezvous host:port, or empty
+  bool use_checkpoint_args = false;       ///< take sizes that no flag gives from the checkpoint
   std::vector<std::string> notices;       ///< lines that the user should see once
 };
 
@@ -52,6 +53,8 @@ struct Command {
 };
 /// The commands that may stand first on the command line.
 std::span<const Command> commands();
+/// Throws ConfigError with the nearest name when there is no such command.
+const Command& find_command(const std::string& name);
 
 /// `arguments` without the program's name. Flags with no command before them belong to `train`; no
 /// arguments at all ask for help. Throws ConfigError naming the flag, its value and what would be

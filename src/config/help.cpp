@@ -69,6 +69,7 @@ std::string help_text() {
       line("--preset NAME", fmt::format("{}, or a .json file", fmt::join(preset_names(), ", ")));
   text += line("--nproc N", "start N ranks on this machine");
   text += line("--rendezvous HOST:PORT", "where rank 0 listens, when no launcher says so");
+  text += line("--use-checkpoint-args", "num-query-groups as in the checkpoint, if not given");
   text += line("--print-config", "show every value and where it comes from, then end");
   text += line("--version", "show the version, then end");
   text += line("-h, --help", "show this, then end");

@@ -10,8 +10,11 @@ namespace {
 
 constexpr std::array kShorthands{
     Shorthand{"bf16", "params_dtype", "bf16"},
-    Shorthand{"recompute-activations", "recompute_granularity", "selective"},
+    Shorthand{"recompute-activations", "recompute_granularity", "selective", true},
     Shorthand{"layernorm-epsilon", "norm_epsilon", ""},
+    // Swallow's scripts begin so from converted weights, which have neither state nor iteration.
+    Shorthand{"no-load-optim", "finetune", kOn, false,
+              "--no-load-optim is taken as --finetune: the weights only, from step 0"},
 };
 
 constexpr std::string_view kZero = "0|0.0";
@@ -55,7 +58,6 @@ constexpr std::array kForeignFlags{
     ForeignFlag{"num-workers", Arity::one, "", ""},
     ForeignFlag{"dataloader-type", Arity::one, "single", ""},
     ForeignFlag{"tokenizer-type", Arity::one, "", ""},
-    ForeignFlag{"use-checkpoint-args", Arity::none, "", ""},
     ForeignFlag{"exit-on-missing-checkpoint", Arity::none, "", ""},
     ForeignFlag{"no-load-rng", Arity::none, "", ""},
     ForeignFlag{"no-save-rng", Arity::none, "", ""},
@@ -72,7 +74,6 @@ constexpr std::array kForeignFlags{
     ForeignFlag{"rampup-batch-size", Arity::many, "", "the batch size is constant"},
     ForeignFlag{"num-layers-per-virtual-pipeline-stage", Arity::one, "",
                 "there is no interleaved schedule; use --pipeline-schedule 1f1b"},
-    ForeignFlag{"no-load-optim", Arity::none, "", "use --finetune to take the weights only"},
 };
 
 constexpr std::array kOtherNames{

@@ -13,11 +13,16 @@ namespace swallow {
 
 enum class Arity : uint8_t { none, one, many };
 
+/// What a Shorthand's `value` says to turn a switch on.
+constexpr std::string_view kOn = "on";
+
 /// Another spelling of an option. Without a `value` of its own it takes one from the command line.
 struct Shorthand {
   std::string_view name;  // without the leading dashes
   std::string_view key;
   std::string_view value;
+  bool wins = false;          // over the option's own flag, as in Megatron; else both must agree
+  std::string_view notice{};  // what the user should know of it, or empty
 };
 
 /// A flag without meaning here. A value outside `accepts`, a list split by '|' (empty: all), is an

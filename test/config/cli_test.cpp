@@ -134,7 +134,6 @@ TEST_CASE("contradictions and repetitions are refused", "[unit][config]") {
       {{"--data-path", "a", "--data-path", "b"}, {"--data-path is given twice"}},
       {{"--sequence-parallel", "--no-sequence-parallel"}, {"both given"}},
       {{"--bf16", "--params-dtype", "fp32"}, {"--bf16", "fp32"}},
-      {{"--recompute-activations", "--recompute-granularity", "full"}, {"selective", "full"}},
       {{"--norm-epsilon", "1e-5", "--layernorm-epsilon", "1e-6"}, {"1e-05", "1e-06"}},
       {{"--save-interval", "5"}, {"--save-interval 5", "--save"}},
   });
@@ -268,7 +267,6 @@ TEST_CASE("Megatron flags that would change the maths are refused", "[unit][conf
       {{"--exp-avg-dtype", "fp8"}, {"--exp-avg-dtype fp8", "fp32"}},
       {{"--context-parallel-size", "2"}, {"--context-parallel-size 2"}},
       {{"--fp16"}, {"--fp16", "--bf16"}},
-      {{"--no-load-optim"}, {"--no-load-optim", "--finetune"}},
       {{"--group-query-attention"}, {"--group-query-attention", "--num-query-groups"}},
       {{"--max-position-embeddings", "128"}, {"--max-position-embeddings 128", "256"}},
       {{"--num-layers-per-virtual-pipeline-stage", "2"}, {"--pipeline-schedule"}},
