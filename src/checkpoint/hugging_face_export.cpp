@@ -10,6 +10,7 @@
 #include "checkpoint/canonical_model.h"
 #include "checkpoint/file.h"
 #include "checkpoint/hugging_face_index.h"
+#include "checkpoint/hugging_face_tokenizer.h"
 #include "checkpoint/pending_folder.h"
 #include "checkpoint/strict_json.h"
 #include "checkpoint/tensor_file.h"
@@ -25,9 +26,10 @@ using NamedShapes = std::vector<std::pair<std::string, Shape>>;
 
 /// What `transformers`, vLLM and llama.cpp's converter look for beside the weights.
 constexpr std::string_view kTokenizerModel = "tokenizer.model";
-constexpr std::string_view kTokenizerFiles[] = {kTokenizerModel, "tokenizer.json",
-                                                "tokenizer_config.json", "special_tokens_map.json",
-                                                "added_tokens.json"};
+constexpr std::string_view kTokenizerJson = "tokenizer.json";
+constexpr std::string_view kTokenizerConfig = "tokenizer_config.json";
+constexpr std::string_view kTokenizerFiles[] = {kTokenizerModel, kTokenizerJson, kTokenizerConfig,
+                                                "special_tokens_map.json", "added_tokens.json"};
 
 constexpr int64_t kMaxTokenizerFile = int64_t{256} << 20;
 
@@ -122,20 +124,37 @@ void adopt_tokenizer(const fs::path& model, HuggingFaceConfig& config) {
   if (info.eos >= 0) config.eos_token_id = info.eos;
 }
 
-/// Returns how many files there were.
-int64_t copy_tokenizer(const ExportOptions& o, const fs::path& folder) {
+/// Files that the user has are taken as they are.
+void copy_tokenizer(const ExportOptions& o, const fs::path& folder, ExportResult& result) {
   const bool has_model = !o.tokenizer_model.empty();
   const fs::path from = has_model ? o.tokenizer_model.parent_path() : o.tokenizer_folder;
-  if (!has_model && from.empty()) return 0;
-  int64_t count = 0;
+  if (!has_model && from.empty()) return;
   for (const std::string_view name : kTokenizerFiles) {
     const bool is_model = has_model && name == kTokenizerModel;
     const fs::path source = is_model ? o.tokenizer_model : from / name;
     if (!fs::exists(source)) continue;
     copy_small_file(source, folder / name);
-    ++count;
+    ++result.tokenizer_files;
   }
-  return count;
+}
+
+/// Where a model came without the files that say how `transformers` is to use it.
+void write_tokenizer(const ExportOptions& o, const ModelConfig& model, const fs::path& folder,
+                     ExportResult& result) {
+  if (o.tokenizer_model.empty() || fs::exists(folder / kTokenizerConfig)) return;
+  const auto files = hugging_face_tokenizer(o.tokenizer_model.string(), model.seq_length);
+  if (!files) {
+    result.notice = fmt::format(
+        "{}: does more to a text than merging pieces, so no tokenizer.json is made of it; give one "
+        "and tokenizer_config.json beside it",
+        o.tokenizer_model.string());
+    return;
+  }
+  write_new_file(folder / kTokenizerConfig, files->config);
+  ++result.tokenizer_files;
+  if (fs::exists(folder / kTokenizerJson)) return;
+  write_new_file(folder / kTokenizerJson, files->tokenizer);
+  ++result.tokenizer_files;
 }
 
 }  // namespace
@@ -153,7 +172,8 @@ ExportResult write_hugging_face(const TensorSource& source, HuggingFaceConfig co
   write_new_file(folder / "config.json",
                  hugging_face_config_text(config, torch_dtype(options.type)));
   write_new_file(folder / "generation_config.json", generation_config_text(config));
-  result.tokenizer_files = copy_tokenizer(options, folder);
+  copy_tokenizer(options, folder, result);
+  write_tokenizer(options, config.model, folder, result);
   pending.commit();
   return result;
 }

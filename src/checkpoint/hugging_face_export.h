@@ -18,7 +18,8 @@ struct ExportOptions {
   std::filesystem::path output;            // a new or an empty folder
   NumberType type = NumberType::bf16;      // not fp64
   int64_t max_shard_size = kMaxShardSize;  // bytes of a file; a larger tensor has one of its own
-  /// A SentencePiece model, copied with what lies beside it of a tokenizer; empty: none.
+  /// A SentencePiece model, copied with what lies beside it of a tokenizer; where that is not
+  /// enough for `transformers`, the rest is made from the model. Empty: none.
   std::filesystem::path tokenizer_model;
   /// Without a model: a folder whose tokenizer's files are copied as they are; empty: none.
   std::filesystem::path tokenizer_folder;
@@ -30,6 +31,7 @@ struct ExportResult {
   int64_t files = 0;  // of weights
   int64_t bytes = 0;  // of their tensors
   int64_t tokenizer_files = 0;
+  std::string notice;  // what the user should know of them; normally empty
 };
 
 /// Writes all tensors of `config.model`, in its order, as `source` has them. Holds a few MiB at a

@@ -33,8 +33,10 @@ bool parse(std::vector<std::string> args, Arguments& a, std::ostream& out) {
       ->required();
   app.add_option("--iteration", a.iteration, "of which iteration; else the newest");
   app.add_option("--output", a.output, "a new or an empty folder")->required();
-  app.add_option("--tokenizer-model", a.tokenizer_model,
-                 "SentencePiece model to copy, with tokenizer files beside it");
+  app.add_option(
+      "--tokenizer-model", a.tokenizer_model,
+      "SentencePiece model to copy, with the tokenizer files beside it; those that lack are "
+      "made from it");
   app.add_option("--dtype", a.dtype,
                  "bf16, fp32 or fp16; else the weights' own. fp32 and fp16 are made from the "
                  "master weights");
@@ -62,7 +64,8 @@ std::string export_summary(const std::filesystem::path& output, const ExportResu
                      bytes_text(result.bytes), result.files, result.files == 1 ? "" : "s",
                      result.tokenizer_files == 0
                          ? "no tokenizer: --tokenizer-model names none"
-                         : fmt::format("{} tokenizer files", result.tokenizer_files));
+                         : fmt::format("{} tokenizer files", result.tokenizer_files)) +
+         (result.notice.empty() ? "" : result.notice + "\n");
 }
 
 int run_export(std::vector<std::string> args, std::ostream& out) {

@@ -23,7 +23,7 @@ NumberType parse_export_type(const std::string& text);
 /// That of the weights, where a folder may have it.
 NumberType default_export_type(const SavedModel& model);
 
-/// One line: what was written.
+/// A line: what was written; another if there is something to know about it.
 std::string export_summary(const std::filesystem::path& output, const ExportResult& result);
 
 /// Writes the newest checkpoint in --save to the folder that --export-hf names, and says so.
