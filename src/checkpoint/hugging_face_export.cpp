@@ -11,6 +11,7 @@
 #include "checkpoint/file.h"
 #include "checkpoint/hugging_face_index.h"
 #include "checkpoint/hugging_face_tokenizer.h"
+#include "checkpoint/model_card.h"
 #include "checkpoint/pending_folder.h"
 #include "checkpoint/strict_json.h"
 #include "checkpoint/tensor_file.h"
@@ -157,6 +158,16 @@ void write_tokenizer(const ExportOptions& o, const ModelConfig& model, const fs:
   ++result.tokenizer_files;
 }
 
+void write_card(const ExportOptions& o, const ModelConfig& model, const fs::path& folder,
+                const ExportResult& result) {
+  write_new_file(folder / "README.md",
+                 model_card_text({.model = &model,
+                                  .parameters = exact_div(result.bytes, size_of(o.type)),
+                                  .dtype = torch_dtype(o.type),
+                                  .run = o.run,
+                                  .has_tokenizer = result.tokenizer_files > 0}));
+}
+
 }  // namespace
 
 ExportResult write_hugging_face(const TensorSource& source, HuggingFaceConfig config,
@@ -174,6 +185,7 @@ ExportResult write_hugging_face(const TensorSource& source, HuggingFaceConfig co
   write_new_file(folder / "generation_config.json", generation_config_text(config));
   copy_tokenizer(options, folder, result);
   write_tokenizer(options, config.model, folder, result);
+  write_card(options, config.model, folder, result);
   pending.commit();
   return result;
 }

@@ -1,5 +1,6 @@
 // Writing a Llama as Hugging Face's `transformers` saves it: safetensors in shards, an index,
-// config.json in the spelling of version 4, which later ones read too, and the tokenizer's files.
+// config.json in the spelling of version 4, which later ones read too, the tokenizer's files, and
+// README.md.
 #pragma once
 
 #include <cstdint>
@@ -7,6 +8,7 @@
 #include <functional>
 #include <string>
 
+#include "checkpoint/checkpoint.h"
 #include "checkpoint/hugging_face_config.h"
 #include "checkpoint/tensor_source.h"
 
@@ -23,6 +25,7 @@ struct ExportOptions {
   std::filesystem::path tokenizer_model;
   /// Without a model: a folder whose tokenizer's files are copied as they are; empty: none.
   std::filesystem::path tokenizer_folder;
+  const CheckpointState* run = nullptr;  // that the weights are of, for README.md; null: not known
   /// Called when a file of weights is complete.
   std::function<void(const std::string& file, int64_t bytes)> progress;
 };

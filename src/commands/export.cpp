@@ -25,7 +25,8 @@ bool parse(std::vector<std::string> args, Arguments& a, std::ostream& out) {
   CLI::App app(
       "A checkpoint, saved on any grid, to a Hugging Face folder: safetensors, index, "
       "config.json,\n"
-      "generation_config.json and the tokenizer's files. A Hugging Face folder is taken too, to\n"
+      "generation_config.json, the tokenizer's files and README.md. A Hugging Face folder is taken "
+      "too, to\n"
       "change its type or shards.",
       "swallow-train export");
   app.option_defaults()->multi_option_policy(CLI::MultiOptionPolicy::Throw);
@@ -82,6 +83,7 @@ int run_export(std::vector<std::string> args, std::ostream& out) {
     for (const std::string& notice : model.hugging_face()->notices()) out << notice << "\n";
     if (a.tokenizer_model.empty()) options.tokenizer_folder = model.folder();
   }
+  options.run = model.run();
   options.progress = [&out](const std::string& file, int64_t bytes) {
     out << fmt::format("  {} {}\n", file, bytes_text(bytes)) << std::flush;
   };
@@ -95,7 +97,8 @@ void export_after_training(const RunConfig& config, std::ostream& out) {
   const SavedModel model(config.checkpoint.save);
   const ExportOptions options{.output = config.checkpoint.export_hf,
                               .type = default_export_type(model),
-                              .tokenizer_model = config.data.tokenizer_model};
+                              .tokenizer_model = config.data.tokenizer_model,
+                              .run = model.run()};
   const ExportResult result =
       write_hugging_face(model.weights_as(options.type), model.config(), options);
   out << "exported " << export_summary(config.checkpoint.export_hf, result);
