@@ -1,5 +1,7 @@
 #include "checkpoint/hugging_face_export.h"
 
+#include <algorithm>
+#include <map>
 #include <memory>
 #include <optional>
 #include <utility>
@@ -9,6 +11,7 @@
 #include "base/math.h"
 #include "checkpoint/canonical_model.h"
 #include "checkpoint/file.h"
+#include "checkpoint/hugging_face_folder.h"
 #include "checkpoint/hugging_face_index.h"
 #include "checkpoint/hugging_face_tokenizer.h"
 #include "checkpoint/model_card.h"
@@ -31,6 +34,9 @@ constexpr std::string_view kTokenizerJson = "tokenizer.json";
 constexpr std::string_view kTokenizerConfig = "tokenizer_config.json";
 constexpr std::string_view kTokenizerFiles[] = {kTokenizerModel, kTokenizerJson, kTokenizerConfig,
                                                 "special_tokens_map.json", "added_tokens.json"};
+
+/// Metadata of an exported file of weights: the hash of the manifest of its checkpoint.
+constexpr const char* kCheckpointKey = "swallow_checkpoint";
 
 constexpr int64_t kMaxTokenizerFile = int64_t{256} << 20;
 
@@ -86,6 +92,8 @@ void write_weights(const fs::path& folder, const TensorSource& source, const Nam
                    const ExportOptions& o, ExportResult& result) {
   const std::vector<NamedShapes> files = split_into_files(tensors, o);
   const auto open = std::make_shared<std::optional<NumberReader>>();
+  std::map<std::string, std::string> metadata;
+  if (o.checkpoint != nullptr) metadata[kCheckpointKey] = o.checkpoint->hash;
   HuggingFaceIndex index;
   for (size_t i = 0; i < files.size(); ++i) {
     const std::string name =
@@ -97,7 +105,7 @@ void write_weights(const fs::path& folder, const TensorSource& source, const Nam
       index.file_of[tensor] = name;
       result.bytes += shape.numel() * size_of(o.type);
     }
-    const WrittenTensorFile written = write_tensor_file(folder / name, to_write);
+    const WrittenTensorFile written = write_tensor_file(folder / name, to_write, metadata);
     ++result.files;
     if (o.progress) o.progress(name, written.size);
   }
@@ -164,7 +172,7 @@ void write_card(const ExportOptions& o, const ModelConfig& model, const fs::path
                  model_card_text({.model = &model,
                                   .parameters = exact_div(result.bytes, size_of(o.type)),
                                   .dtype = torch_dtype(o.type),
-                                  .run = o.run,
+                                  .run = o.checkpoint == nullptr ? nullptr : &o.checkpoint->state,
                                   .has_tokenizer = result.tokenizer_files > 0}));
 }
 
@@ -172,7 +180,7 @@ void write_card(const ExportOptions& o, const ModelConfig& model, const fs::path
 
 ExportResult write_hugging_face(const TensorSource& source, HuggingFaceConfig config,
                                 const ExportOptions& options) {
-  require_free_folder("--output", options.output);
+  require_free_folder(options.flag, options.output);
   const NamedShapes tensors = canonical_tensors(config.model);
   check_source(source, tensors);
   if (!options.tokenizer_model.empty()) adopt_tokenizer(options.tokenizer_model, config);
@@ -188,6 +196,20 @@ ExportResult write_hugging_face(const TensorSource& source, HuggingFaceConfig co
   write_card(options, config.model, folder, result);
   pending.commit();
   return result;
+}
+
+bool is_export_of(const fs::path& folder, const Manifest& checkpoint) {
+  if (!is_hugging_face_folder(folder)) return false;
+  const HuggingFaceFolder exported(folder);
+  for (const auto& [name, tensor] : exported.tensors()) {  // import may have added rows
+    const auto stored = checkpoint.tensors.find(name);
+    if (stored == checkpoint.tensors.end() || stored->second.shape != tensor.shape) return false;
+  }
+  return std::ranges::all_of(exported.files(), [&](const auto& file) {
+    const auto& metadata = file.second.header().metadata;
+    const auto found = metadata.find(kCheckpointKey);
+    return found != metadata.end() && found->second == checkpoint.hash;
+  });
 }
 
 std::string_view torch_dtype(NumberType type) {

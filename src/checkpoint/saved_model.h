@@ -27,10 +27,6 @@ class SavedModel {
   [[nodiscard]] const std::filesystem::path& folder() const noexcept { return folder_; }
   /// Of a checkpoint; null for a Hugging Face folder.
   [[nodiscard]] const Manifest* manifest() const noexcept { return manifest_.get(); }
-  /// Where in its run a checkpoint was taken; null for a Hugging Face folder.
-  [[nodiscard]] const CheckpointState* run() const noexcept {
-    return manifest_ == nullptr ? nullptr : &manifest_->state;
-  }
   /// Null for a checkpoint.
   [[nodiscard]] const HuggingFaceFolder* hugging_face() const noexcept {
     return hugging_face_.get();

@@ -8,6 +8,7 @@
 #include <ostream>
 
 #include "base/check.h"
+#include "checkpoint/pending_folder.h"
 #include "commands/command_flags.h"
 #include "config/value_text.h"
 #include "telemetry/number_text.h"
@@ -83,7 +84,7 @@ int run_export(std::vector<std::string> args, std::ostream& out) {
     for (const std::string& notice : model.hugging_face()->notices()) out << notice << "\n";
     if (a.tokenizer_model.empty()) options.tokenizer_folder = model.folder();
   }
-  options.run = model.run();
+  options.checkpoint = model.manifest();
   options.progress = [&out](const std::string& file, int64_t bytes) {
     out << fmt::format("  {} {}\n", file, bytes_text(bytes)) << std::flush;
   };
@@ -93,12 +94,35 @@ int run_export(std::vector<std::string> args, std::ostream& out) {
   return 0;
 }
 
+namespace {
+
+/// Whether the run came to its end before and --export-hf has what it left.
+bool is_exported(const RunConfig& config) {
+  const CheckpointConfig& checkpoint = config.checkpoint;
+  const int64_t last = config.training.train_iters;
+  return is_hugging_face_folder(checkpoint.export_hf) && find_checkpoint(checkpoint.save) == last &&
+         is_export_of(checkpoint.export_hf, *SavedModel(checkpoint.save, last).manifest());
+}
+
+}  // namespace
+
+void require_export_place(const RunConfig& config) {
+  if (!config.checkpoint.export_hf.empty() && !is_exported(config))
+    require_free_folder("--export-hf", config.checkpoint.export_hf);
+}
+
 void export_after_training(const RunConfig& config, std::ostream& out) {
+  if (is_exported(config)) {
+    out << fmt::format("{}: holds iteration {} already\n", config.checkpoint.export_hf,
+                       config.training.train_iters);
+    return;
+  }
   const SavedModel model(config.checkpoint.save);
   const ExportOptions options{.output = config.checkpoint.export_hf,
+                              .flag = "--export-hf",
                               .type = default_export_type(model),
                               .tokenizer_model = config.data.tokenizer_model,
-                              .run = model.run()};
+                              .checkpoint = model.manifest()};
   const ExportResult result =
       write_hugging_face(model.weights_as(options.type), model.config(), options);
   out << "exported " << export_summary(config.checkpoint.export_hf, result);

@@ -9,7 +9,6 @@
 #include <iostream>
 
 #include "checkpoint/checkpoint.h"
-#include "checkpoint/pending_folder.h"
 #include "commands/export.h"
 #include "commands/job.h"
 #include "config/config_json.h"
@@ -154,8 +153,7 @@ int run_train(const ParsedCommandLine& parsed, const std::vector<std::string>& a
   Job job = join_job(parsed, world);
   const RunShape& run = job.run;
 
-  if (!config.checkpoint.export_hf.empty())
-    require_free_folder("--export-hf", config.checkpoint.export_hf);
+  require_export_place(config);
   spdlog::logger log = make_log({.rank = world->rank, .world_size = run.world_size});
   std::unique_ptr<MetricsLog> metrics;
   std::vector<RejectedCheckpoint> rejected;

@@ -22,22 +22,22 @@ TEST_CASE("a model card tells of its run what the checkpoint knows", "[checkpoin
   const ScratchFolder scratch;
   REQUIRE(save_tiny(scratch / "run", {2, 1, 1}, 5) == std::vector<std::string>(2));
   const SavedModel model(scratch / "run");
-  CheckpointState state = *model.run();
-  state.consumed_train_samples = 1000;
-  state.build = "swallow-train 9.9 abc";
-  state.config_digest = "0123456789abcdef";
+  Manifest manifest = *model.manifest();
+  manifest.state.consumed_train_samples = 1000;
+  manifest.state.build = "swallow-train 9.9 abc";
+  manifest.state.config_digest = "0123456789abcdef";
   ModelConfig config = tiny_model_config();
   config.seq_length = 64;
   int64_t parameters = 0;
   for (const auto& [name, shape] : canonical_tensors(config)) parameters += shape.numel();
-  const auto export_as = [&](NumberType type, const CheckpointState* run) {
+  const auto export_as = [&](NumberType type, const Manifest* checkpoint) {
     const std::string output =
-        scratch / fmt::format("{}{}", file_dtype(type), run == nullptr ? "" : "-run");
+        scratch / fmt::format("{}{}", file_dtype(type), checkpoint == nullptr ? "" : "-run");
     write_hugging_face(model.weights_as(type), {.model = config},
-                       {.output = output, .type = type, .run = run});
+                       {.output = output, .type = type, .checkpoint = checkpoint});
     return card_of(output);
   };
-  const std::string card = export_as(NumberType::f32, &state);
+  const std::string card = export_as(NumberType::f32, &manifest);
   CHECK_THAT(card, Catch::Contains("Exported from iteration 5 of a swallow-train run.") &&
                        Catch::Contains("| training sequences | 1000 |") &&
                        Catch::Contains("| training tokens | 64000 |") &&
