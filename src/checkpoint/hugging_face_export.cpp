@@ -1,5 +1,7 @@
 #include "checkpoint/hugging_face_export.h"
 
+#include <algorithm>
+#include <map>
 #include <memory>
 #include <optional>
 #include <utility>
@@ -9,7 +11,10 @@
 #include "base/math.h"
 #include "checkpoint/canonical_model.h"
 #include "checkpoint/file.h"
+#include "checkpoint/hugging_face_folder.h"
 #include "checkpoint/hugging_face_index.h"
+#include "checkpoint/hugging_face_tokenizer.h"
+#include "checkpoint/model_card.h"
 #include "checkpoint/pending_folder.h"
 #include "checkpoint/strict_json.h"
 #include "checkpoint/tensor_file.h"
@@ -25,9 +30,13 @@ using NamedShapes = std::vector<std::pair<std::string, Shape>>;
 
 /// What `transformers`, vLLM and llama.cpp's converter look for beside the weights.
 constexpr std::string_view kTokenizerModel = "tokenizer.model";
-constexpr std::string_view kTokenizerFiles[] = {kTokenizerModel, "tokenizer.json",
-                                                "tokenizer_config.json", "special_tokens_map.json",
-                                                "added_tokens.json"};
+constexpr std::string_view kTokenizerJson = "tokenizer.json";
+constexpr std::string_view kTokenizerConfig = "tokenizer_config.json";
+constexpr std::string_view kTokenizerFiles[] = {kTokenizerModel, kTokenizerJson, kTokenizerConfig,
+                                                "special_tokens_map.json", "added_tokens.json"};
+
+/// Metadata of an exported file of weights: the hash of the manifest of its checkpoint.
+constexpr const char* kCheckpointKey = "swallow_checkpoint";
 
 constexpr int64_t kMaxTokenizerFile = int64_t{256} << 20;
 
@@ -83,6 +92,8 @@ void write_weights(const fs::path& folder, const TensorSource& source, const Nam
                    const ExportOptions& o, ExportResult& result) {
   const std::vector<NamedShapes> files = split_into_files(tensors, o);
   const auto open = std::make_shared<std::optional<NumberReader>>();
+  std::map<std::string, std::string> metadata;
+  if (o.checkpoint != nullptr) metadata[kCheckpointKey] = o.checkpoint->hash;
   HuggingFaceIndex index;
   for (size_t i = 0; i < files.size(); ++i) {
     const std::string name =
@@ -94,7 +105,7 @@ void write_weights(const fs::path& folder, const TensorSource& source, const Nam
       index.file_of[tensor] = name;
       result.bytes += shape.numel() * size_of(o.type);
     }
-    const WrittenTensorFile written = write_tensor_file(folder / name, to_write);
+    const WrittenTensorFile written = write_tensor_file(folder / name, to_write, metadata);
     ++result.files;
     if (o.progress) o.progress(name, written.size);
   }
@@ -122,27 +133,54 @@ void adopt_tokenizer(const fs::path& model, HuggingFaceConfig& config) {
   if (info.eos >= 0) config.eos_token_id = info.eos;
 }
 
-/// Returns how many files there were.
-int64_t copy_tokenizer(const ExportOptions& o, const fs::path& folder) {
+/// Files that the user has are taken as they are.
+void copy_tokenizer(const ExportOptions& o, const fs::path& folder, ExportResult& result) {
   const bool has_model = !o.tokenizer_model.empty();
   const fs::path from = has_model ? o.tokenizer_model.parent_path() : o.tokenizer_folder;
-  if (!has_model && from.empty()) return 0;
-  int64_t count = 0;
+  if (!has_model && from.empty()) return;
   for (const std::string_view name : kTokenizerFiles) {
     const bool is_model = has_model && name == kTokenizerModel;
     const fs::path source = is_model ? o.tokenizer_model : from / name;
     if (!fs::exists(source)) continue;
     copy_small_file(source, folder / name);
-    ++count;
+    ++result.tokenizer_files;
   }
-  return count;
+}
+
+/// Where a model came without the files that say how `transformers` is to use it.
+void write_tokenizer(const ExportOptions& o, const ModelConfig& model, const fs::path& folder,
+                     ExportResult& result) {
+  if (o.tokenizer_model.empty() || fs::exists(folder / kTokenizerConfig)) return;
+  const auto files = hugging_face_tokenizer(o.tokenizer_model.string(), model.seq_length);
+  if (!files) {
+    result.notice = fmt::format(
+        "{}: does more to a text than merging pieces, so no tokenizer.json is made of it; give one "
+        "and tokenizer_config.json beside it",
+        o.tokenizer_model.string());
+    return;
+  }
+  write_new_file(folder / kTokenizerConfig, files->config);
+  ++result.tokenizer_files;
+  if (fs::exists(folder / kTokenizerJson)) return;
+  write_new_file(folder / kTokenizerJson, files->tokenizer);
+  ++result.tokenizer_files;
+}
+
+void write_card(const ExportOptions& o, const ModelConfig& model, const fs::path& folder,
+                const ExportResult& result) {
+  write_new_file(folder / "README.md",
+                 model_card_text({.model = &model,
+                                  .parameters = exact_div(result.bytes, size_of(o.type)),
+                                  .dtype = torch_dtype(o.type),
+                                  .run = o.checkpoint == nullptr ? nullptr : &o.checkpoint->state,
+                                  .has_tokenizer = result.tokenizer_files > 0}));
 }
 
 }  // namespace
 
 ExportResult write_hugging_face(const TensorSource& source, HuggingFaceConfig config,
                                 const ExportOptions& options) {
-  require_free_folder("--output", options.output);
+  require_free_folder(options.flag, options.output);
   const NamedShapes tensors = canonical_tensors(config.model);
   check_source(source, tensors);
   if (!options.tokenizer_model.empty()) adopt_tokenizer(options.tokenizer_model, config);
@@ -153,9 +191,25 @@ ExportResult write_hugging_face(const TensorSource& source, HuggingFaceConfig co
   write_new_file(folder / "config.json",
                  hugging_face_config_text(config, torch_dtype(options.type)));
   write_new_file(folder / "generation_config.json", generation_config_text(config));
-  result.tokenizer_files = copy_tokenizer(options, folder);
+  copy_tokenizer(options, folder, result);
+  write_tokenizer(options, config.model, folder, result);
+  write_card(options, config.model, folder, result);
   pending.commit();
   return result;
+}
+
+bool is_export_of(const fs::path& folder, const Manifest& checkpoint) {
+  if (!is_hugging_face_folder(folder)) return false;
+  const HuggingFaceFolder exported(folder);
+  for (const auto& [name, tensor] : exported.tensors()) {  // import may have added rows
+    const auto stored = checkpoint.tensors.find(name);
+    if (stored == checkpoint.tensors.end() || stored->second.shape != tensor.shape) return false;
+  }
+  return std::ranges::all_of(exported.files(), [&](const auto& file) {
+    const auto& metadata = file.second.header().metadata;
+    const auto found = metadata.find(kCheckpointKey);
+    return found != metadata.end() && found->second == checkpoint.hash;
+  });
 }
 
 std::string_view torch_dtype(NumberType type) {

@@ -104,9 +104,11 @@ std::span<const std::byte> header_text(std::span<const std::byte> text, const st
 }
 
 /// The header of a new file, padded so that the tensors begin at a multiple of 8 bytes.
-std::string header_bytes(std::span<const TensorToWrite> tensors, int64_t* data_bytes) {
+std::string header_bytes(std::span<const TensorToWrite> tensors,
+                         const std::map<std::string, std::string>& metadata, int64_t* data_bytes) {
   nlohmann::ordered_json header;
   header["__metadata__"] = {{"format", "pt"}};  // what `transformers` asks for
+  for (const auto& [key, value] : metadata) header["__metadata__"][key] = value;
   int64_t offset = 0;
   for (const TensorToWrite& tensor : tensors) {
     const auto bytes = checked_bytes(tensor.shape, size_of(tensor.type));
@@ -233,9 +235,10 @@ std::string TensorFile::read(
 }
 
 WrittenTensorFile write_tensor_file(const std::filesystem::path& path,
-                                    std::span<const TensorToWrite> tensors) {
+                                    std::span<const TensorToWrite> tensors,
+                                    const std::map<std::string, std::string>& metadata) {
   int64_t data_bytes = 0;
-  const std::string header = header_bytes(tensors, &data_bytes);
+  const std::string header = header_bytes(tensors, metadata, &data_bytes);
   auto offset = static_cast<int64_t>(header.size());
   WrittenTensorFile written{.size = offset + data_bytes,
                             .header_hash = content_hash(std::as_bytes(std::span(header)))};

@@ -95,8 +95,10 @@ struct WrittenTensorFile {
 };
 
 /// Writes a new file, reserving its space first; it is on the disk when the call returns. Give
-/// wider types first, so that every tensor is aligned to its type. Throws IoError.
+/// wider types first, so that every tensor is aligned to its type. `metadata` is added to the
+/// format's name. Throws IoError.
 WrittenTensorFile write_tensor_file(const std::filesystem::path& path,
-                                    std::span<const TensorToWrite> tensors);
+                                    std::span<const TensorToWrite> tensors,
+                                    const std::map<std::string, std::string>& metadata = {});
 
 }  // namespace swallow

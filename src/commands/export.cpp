@@ -8,6 +8,7 @@
 #include <ostream>
 
 #include "base/check.h"
+#include "checkpoint/pending_folder.h"
 #include "commands/command_flags.h"
 #include "config/value_text.h"
 #include "telemetry/number_text.h"
@@ -25,7 +26,8 @@ bool parse(std::vector<std::string> args, Arguments& a, std::ostream& out) {
   CLI::App app(
       "A checkpoint, saved on any grid, to a Hugging Face folder: safetensors, index, "
       "config.json,\n"
-      "generation_config.json and the tokenizer's files. A Hugging Face folder is taken too, to\n"
+      "generation_config.json, the tokenizer's files and README.md. A Hugging Face folder is taken "
+      "too, to\n"
       "change its type or shards.",
       "swallow-train export");
   app.option_defaults()->multi_option_policy(CLI::MultiOptionPolicy::Throw);
@@ -33,8 +35,10 @@ bool parse(std::vector<std::string> args, Arguments& a, std::ostream& out) {
       ->required();
   app.add_option("--iteration", a.iteration, "of which iteration; else the newest");
   app.add_option("--output", a.output, "a new or an empty folder")->required();
-  app.add_option("--tokenizer-model", a.tokenizer_model,
-                 "SentencePiece model to copy, with tokenizer files beside it");
+  app.add_option(
+      "--tokenizer-model", a.tokenizer_model,
+      "SentencePiece model to copy, with the tokenizer files beside it; those that lack are "
+      "made from it");
   app.add_option("--dtype", a.dtype,
                  "bf16, fp32 or fp16; else the weights' own. fp32 and fp16 are made from the "
                  "master weights");
@@ -62,7 +66,8 @@ std::string export_summary(const std::filesystem::path& output, const ExportResu
                      bytes_text(result.bytes), result.files, result.files == 1 ? "" : "s",
                      result.tokenizer_files == 0
                          ? "no tokenizer: --tokenizer-model names none"
-                         : fmt::format("{} tokenizer files", result.tokenizer_files));
+                         : fmt::format("{} tokenizer files", result.tokenizer_files)) +
+         (result.notice.empty() ? "" : result.notice + "\n");
 }
 
 int run_export(std::vector<std::string> args, std::ostream& out) {
@@ -79,6 +84,7 @@ int run_export(std::vector<std::string> args, std::ostream& out) {
     for (const std::string& notice : model.hugging_face()->notices()) out << notice << "\n";
     if (a.tokenizer_model.empty()) options.tokenizer_folder = model.folder();
   }
+  options.checkpoint = model.manifest();
   options.progress = [&out](const std::string& file, int64_t bytes) {
     out << fmt::format("  {} {}\n", file, bytes_text(bytes)) << std::flush;
   };
@@ -88,11 +94,35 @@ int run_export(std::vector<std::string> args, std::ostream& out) {
   return 0;
 }
 
+namespace {
+
+/// Whether the run came to its end before and --export-hf has what it left.
+bool is_exported(const RunConfig& config) {
+  const CheckpointConfig& checkpoint = config.checkpoint;
+  const int64_t last = config.training.train_iters;
+  return is_hugging_face_folder(checkpoint.export_hf) && find_checkpoint(checkpoint.save) == last &&
+         is_export_of(checkpoint.export_hf, *SavedModel(checkpoint.save, last).manifest());
+}
+
+}  // namespace
+
+void require_export_place(const RunConfig& config) {
+  if (!config.checkpoint.export_hf.empty() && !is_exported(config))
+    require_free_folder("--export-hf", config.checkpoint.export_hf);
+}
+
 void export_after_training(const RunConfig& config, std::ostream& out) {
+  if (is_exported(config)) {
+    out << fmt::format("{}: holds iteration {} already\n", config.checkpoint.export_hf,
+                       config.training.train_iters);
+    return;
+  }
   const SavedModel model(config.checkpoint.save);
   const ExportOptions options{.output = config.checkpoint.export_hf,
+                              .flag = "--export-hf",
                               .type = default_export_type(model),
-                              .tokenizer_model = config.data.tokenizer_model};
+                              .tokenizer_model = config.data.tokenizer_model,
+                              .checkpoint = model.manifest()};
   const ExportResult result =
       write_hugging_face(model.weights_as(options.type), model.config(), options);
   out << "exported " << export_summary(config.checkpoint.export_hf, result);

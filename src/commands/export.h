@@ -23,10 +23,15 @@ NumberType parse_export_type(const std::string& text);
 /// That of the weights, where a folder may have it.
 NumberType default_export_type(const SavedModel& model);
 
-/// One line: what was written.
+/// A line: what was written; another if there is something to know about it.
 std::string export_summary(const std::filesystem::path& output, const ExportResult& result);
 
-/// Writes the newest checkpoint in --save to the folder that --export-hf names, and says so.
+/// Before a run: throws ConfigError naming --export-hf unless the folder is free, or holds the last
+/// iteration already because a run that had ended is started again.
+void require_export_place(const RunConfig& config);
+
+/// Writes the newest checkpoint in --save to the folder that --export-hf names, unless it is there,
+/// and says so.
 void export_after_training(const RunConfig& config, std::ostream& out);
 
 }  // namespace swallow

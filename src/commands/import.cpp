@@ -65,6 +65,7 @@ int extend_vocabulary(const ParsedCommandLine& parsed, std::ostream& out) {
   ExportOptions options{.output = output, .tokenizer_model = new_model};
   options.max_shard_size = parse_bytes("--max-shard-size ", own(parsed, "max-shard-size", "5GB"));
   const SavedModel model(config.checkpoint.load);
+  options.checkpoint = model.manifest();
   const std::string dtype = own(parsed, "dtype");
   options.type = dtype.empty() ? default_export_type(model) : parse_export_type(dtype);
   HuggingFaceConfig extended = model.config();

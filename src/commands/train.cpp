@@ -10,7 +10,6 @@
 
 #include "checkpoint/all_ranks.h"
 #include "checkpoint/checkpoint.h"
-#include "checkpoint/pending_folder.h"
 #include "commands/export.h"
 #include "commands/job.h"
 #include "config/config_json.h"
@@ -232,8 +231,7 @@ int run_train(const ParsedCommandLine& parsed, const std::vector<std::string>& a
   Job job = join_job(parsed, world);
   Watchdog watchdog(*world, watchdog_options(config, *world));
 
-  if (!config.checkpoint.export_hf.empty())
-    require_free_folder("--export-hf", config.checkpoint.export_hf);
+  require_export_place(config);
   spdlog::logger log = make_log({.rank = world->rank, .world_size = job.run.world_size});
   RunLife life = begin_life(config, job, *world, start);
   std::unique_ptr<MetricsLog> metrics;

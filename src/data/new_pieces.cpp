@@ -25,7 +25,7 @@ void check_head(const std::vector<TokenizerPiece>& old, const std::vector<Tokeni
                 const std::string& old_path, const std::string& path) {
   const size_t common = std::min(old.size(), all.size());
   for (size_t id = 0; id < common; ++id)
-    if (!(old[id] == all[id]))
+    if (old[id].text != all[id].text || old[id].has_text() != all[id].has_text())
       throw DataError(
           "{}: token {} is \"{}\", in {} it is \"{}\"; expected every token of the old "
           "model in its place",
@@ -47,7 +47,7 @@ std::vector<std::vector<int32_t>> split_new_pieces(const std::string& old,
   std::vector<std::vector<int32_t>> split(pieces.size() - old_pieces.size());
   for (size_t i = 0; i < split.size(); ++i) {
     const TokenizerPiece& piece = pieces[old_pieces.size() + i];
-    if (piece.has_text) tokenizer.encode(surface_of(piece.text), cache, split[i]);
+    if (piece.has_text()) tokenizer.encode(surface_of(piece.text), cache, split[i]);
   }
   return split;
 }

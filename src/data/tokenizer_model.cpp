@@ -1,5 +1,6 @@
 #include "data/tokenizer_model.h"
 
+#include <cstring>
 #include <vector>
 
 #include "base/check.h"
@@ -15,11 +16,8 @@ constexpr uint64_t kModelTrainerSpec = 2;
 constexpr uint64_t kModelNormalizerSpec = 3;
 constexpr uint64_t kModelSelfTestData = 4;
 constexpr uint64_t kPieceText = 1;
+constexpr uint64_t kPieceScore = 2;
 constexpr uint64_t kPieceType = 3;
-constexpr uint64_t kPieceTypeNormal = 1;
-constexpr uint64_t kPieceTypeControl = 3;
-constexpr uint64_t kPieceTypeUserDefined = 4;
-constexpr uint64_t kPieceTypeUnused = 5;
 constexpr uint64_t kTrainerModelType = 3;
 constexpr uint64_t kTrainerModelTypeBpe = 2;
 constexpr uint64_t kTrainerSpaceAsSuffix = 24;
@@ -36,7 +34,7 @@ constexpr int64_t kMaxModelBytes = int64_t{64} << 20;
 struct Field {
   uint64_t number = 0;
   uint64_t value = 0;      // of a varint
-  std::string_view bytes;  // of a length-delimited field
+  std::string_view bytes;  // of a field with a length or of a fixed one
 };
 
 /// Reads the fields of one message in order.
@@ -56,13 +54,13 @@ class MessageReader {
         field.value = varint();
         break;
       case 1:
-        take(8);
+        field.bytes = take(8);
         break;
       case 2:
         field.bytes = take(varint());
         break;
       case 5:
-        take(4);
+        field.bytes = take(4);
         break;
       default:
         fail("a wire type that is not used");
@@ -106,14 +104,20 @@ class MessageReader {
 
 struct Piece {
   std::string_view text;
-  uint64_t type = kPieceTypeNormal;
+  PieceType type = PieceType::normal;
+  float score = 0;
 };
 
 Piece read_piece(MessageReader message) {
   Piece piece;
   for (Field item; message.next(item);) {
     if (item.number == kPieceText) piece.text = item.bytes;
-    if (item.number == kPieceType) piece.type = item.value;
+    // Protobuf passes over an enumerator that it does not know.
+    if (item.number == kPieceType && item.value >= 1 &&
+        item.value <= static_cast<uint64_t>(PieceType::byte))
+      piece.type = static_cast<PieceType>(item.value);
+    if (item.number == kPieceScore && item.bytes.size() == sizeof piece.score)
+      std::memcpy(&piece.score, item.bytes.data(), sizeof piece.score);
   }
   return piece;
 }
@@ -184,8 +188,9 @@ TokenizerInfo parse_tokenizer_model(std::span<const std::byte> bytes, std::strin
       settings.self_test = true;
     } else if (field.number == kModelPieces) {
       const Piece piece = read_piece(inner);
-      settings.unused_pieces = settings.unused_pieces || piece.type == kPieceTypeUnused;
-      controls.push_back(piece.type == kPieceTypeControl ? piece.text : std::string_view());
+      settings.unused_pieces = settings.unused_pieces || piece.type == PieceType::unused;
+      if (piece.type == PieceType::unknown) info.unk = static_cast<int32_t>(controls.size());
+      controls.push_back(piece.type == PieceType::control ? piece.text : std::string_view());
     }
   }
   if (controls.empty()) throw DataError("{}: holds no piece: not a SentencePiece model", file);
@@ -212,8 +217,7 @@ std::vector<TokenizerPiece> tokenizer_pieces(const std::string& path) {
   for (Field field; model.next(field);) {
     if (field.number != kModelPieces) continue;
     const Piece piece = read_piece({field.bytes, path, model.offset_of(field.bytes)});
-    const bool has_text = piece.type == kPieceTypeNormal || piece.type == kPieceTypeUserDefined;
-    pieces.push_back({std::string(piece.text), has_text});
+    pieces.push_back({std::string(piece.text), piece.type, piece.score});
   }
   if (pieces.empty()) throw DataError("{}: holds no piece: not a SentencePiece model", path);
   return pieces;

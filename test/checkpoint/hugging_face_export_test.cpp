@@ -2,6 +2,7 @@
 
 #include <catch2/catch.hpp>
 
+#include "checkpoint/extended_vocabulary.h"
 #include "checkpoint/saved_model.h"
 #include "checkpoint/tiny_folder.h"
 #include "config/value_text.h"
@@ -139,6 +140,39 @@ TEST_CASE("a damaged checkpoint is named and leaves no folder behind", "[checkpo
   CHECK(is_clean(scratch, 1));
 }
 
+TEST_CASE("an export tells of which checkpoint it is", "[checkpoint]") {
+  const ScratchFolder scratch;
+  REQUIRE(save_tiny(scratch / "run", {2, 2, 1}, 5) == std::vector<std::string>(4));
+  REQUIRE(save_tiny(scratch / "run", {2, 2, 1}, 6) == std::vector<std::string>(4));
+  const SavedModel five(scratch / "run", 5);
+  const SavedModel six(scratch / "run", 6);
+  const auto export_to = [&](const std::string& output, const SavedModel& model) {
+    write_hugging_face(model.weights_as(NumberType::bf16), {.model = tiny_model_config()},
+                       {.output = output, .max_shard_size = 4096, .checkpoint = model.manifest()});
+  };
+  export_to(scratch / "out", five);
+  CHECK(is_export_of(scratch / "out", *five.manifest()));
+  CHECK_FALSE(is_export_of(scratch / "out", *six.manifest()));
+  // A file of another export among them, of the same size.
+  export_to(scratch / "other", six);
+  const std::string name = HuggingFaceFolder(scratch / "out").files().begin()->first;
+  fs::copy_file(scratch / ("other/" + name), scratch / ("out/" + name),
+                fs::copy_options::overwrite_existing);
+  CHECK_FALSE(is_export_of(scratch / "out", *five.manifest()));
+  VocabularyExtension extension{.init = RowInit::mean};
+  extension.pieces.resize(1);
+  ModelConfig larger = tiny_model_config();
+  ++larger.vocab_size;
+  const ExtendedVocabulary extended(five.weights_as(NumberType::bf16), extension);
+  write_hugging_face(extended, {.model = larger},
+                     {.output = scratch / "larger", .checkpoint = five.manifest()});
+  CHECK_FALSE(is_export_of(scratch / "larger", *five.manifest()));
+  CHECK_FALSE(is_export_of(scratch / "run", *five.manifest()));
+  CHECK_FALSE(is_export_of(scratch / "nothing", *five.manifest()));
+  write_tiny_folder(scratch / "foreign");
+  CHECK_FALSE(is_export_of(scratch / "foreign", *five.manifest()));
+}
+
 TEST_CASE("a number that fp16 does not have stops an export by name", "[checkpoint]") {
   const ScratchFolder scratch;
   const auto enlarge = [](TinyRank& rank, int) { std::ranges::fill(rank.master, 70000.0F); };
@@ -161,6 +195,8 @@ TEST_CASE("an export needs a free folder and the model's tensors", "[checkpoint]
              Catch::Contains("--output") && Catch::Contains("used: exists"));
   CHECK_THAT(export_error<ConfigError>(weights, {.output = scratch / "used/file"}),
              Catch::Contains("exists"));
+  CHECK_THAT(export_error<ConfigError>(weights, {.output = scratch / "used", .flag = "--other"}),
+             Catch::StartsWith("--other"));
   ModelConfig deeper = tiny_model_config();
   deeper.num_layers = 3;
   CHECK_THAT(export_error<CheckpointError>(weights, {.output = scratch / "out"}, deeper),

@@ -7,25 +7,14 @@
 #include <catch2/catch.hpp>
 
 #include "base/check.h"
+#include "data/bpe_model.h"
 #include "data/fixtures.h"
 
+using swallow::PieceType;
+using swallow::test::bpe_piece;
 using swallow::test::read_file;
 using swallow::test::TemporaryFolder;
 using swallow::test::write_file;
-
-namespace {
-
-/// A piece as a field of ModelProto; behind a model's bytes it is one more piece.
-std::string piece(const std::string& text, int type) {
-  std::string fields("\x0a");
-  fields += static_cast<char>(text.size());
-  fields += text;
-  fields += std::string("\x15\0\0\0\xc0\x18", 6);  // score -2
-  fields += static_cast<char>(type);
-  return std::string("\x0a") + static_cast<char>(fields.size()) + fields;
-}
-
-}  // namespace
 
 TEST_CASE("the old model splits the very text of a new piece", "[unit][data]") {
   const TemporaryFolder folder;
@@ -45,8 +34,8 @@ TEST_CASE("the old model splits the very text of a new piece", "[unit][data]") {
   const std::vector<std::string> added = {"海を春に", "\xe2\x96\x81the\xe2\x96\x81sea", "sea", "鳥",
                                           "\xe2\x96\x81\xe2\x96\x81\xe2\x96\x81"};
   std::string extended = read_file(folder / "old.model");
-  for (const std::string& text : added) extended += piece(text, 1);
-  extended += piece("<pad>", 3);
+  for (const std::string& text : added) extended += bpe_piece(text, PieceType::normal, -2);
+  extended += bpe_piece("<pad>", PieceType::control, -2);
   write_file(folder / "new.model", extended);
 
   const auto split = swallow::split_new_pieces(folder / "old.model", folder / "new.model");

@@ -4,30 +4,23 @@
 #include <string>
 
 #include "base/check.h"
+#include "data/bpe_model.h"
 #include "data/fixtures.h"
 
 using swallow::DataError;
 using swallow::parse_tokenizer_model;
+using swallow::test::bpe_piece;
+using swallow::test::protobuf_field;
 
 namespace {
 
-std::string field(int number, std::string_view bytes) {
-  std::string out;
-  for (unsigned value :
-       {static_cast<unsigned>(number << 3 | 2), static_cast<unsigned>(bytes.size())}) {
-    for (; value >= 128; value >>= 7) out += static_cast<char>(value | 128U);
-    out += static_cast<char>(value);
-  }
-  return out.append(bytes);
-}
-
 /// A SentencePiece message: text, score, type.
-std::string piece(std::string_view text, char type) {
-  return field(1, field(1, text) + std::string("\x15\0\0\0\0\x18", 6) + type);
+std::string piece(std::string_view text, int type) {
+  return bpe_piece(text, static_cast<swallow::PieceType>(type), 0);
 }
 
 const std::string kModel = piece("<unk>", 2) + piece("<s>", 3) + piece("</s>", 3) + piece("a", 1) +
-                           piece("<s>b", 1) + field(2, std::string("\x18\x02", 2));
+                           piece("<s>b", 1) + protobuf_field(2, std::string("\x18\x02", 2));
 
 swallow::TokenizerInfo parse(std::string_view bytes) {
   return parse_tokenizer_model(std::as_bytes(std::span(bytes)), "m.model");
@@ -46,8 +39,9 @@ TEST_CASE("BOS and EOS are control pieces, named by the model", "[unit][data]") 
   const auto plain = parse(piece("<s>", 1) + piece("a", 1));  // an ordinary piece that looks so
   REQUIRE(plain.bos == -1);
   REQUIRE(plain.eos == -1);
-  const auto named = parse(piece("a", 1) + piece("[B]", 3) + piece("[E]", 3) +
-                           field(2, field(46, "[B]") + field(47, "[E]")));
+  const auto named =
+      parse(piece("a", 1) + piece("[B]", 3) + piece("[E]", 3) +
+            protobuf_field(2, protobuf_field(46, "[B]") + protobuf_field(47, "[E]")));
   REQUIRE(named.bos == 1);
   REQUIRE(named.eos == 2);
 }
@@ -63,18 +57,19 @@ TEST_CASE("a model's merges are plain unless anything says otherwise", "[unit][d
   const std::string pieces = piece("<unk>", 2) + piece("ab", 1);
   const std::string bpe = varint(3, 2) + varint(35, 1);  // with byte fallback
   const std::string as_it_is = varint(4, 0);             // keeps every space
-  const std::string llama = pieces + field(2, bpe) + field(3, as_it_is);
+  const std::string llama = pieces + protobuf_field(2, bpe) + protobuf_field(3, as_it_is);
   REQUIRE(parse(llama).plain_merges);
   REQUIRE(parse(llama).dummy_prefix);
-  const auto without_prefix = parse(llama + field(3, varint(3, 0)));
+  const auto without_prefix = parse(llama + protobuf_field(3, varint(3, 0)));
   REQUIRE(without_prefix.plain_merges);
   REQUIRE_FALSE(without_prefix.dummy_prefix);
 
   REQUIRE_FALSE(parse(kModel).plain_merges);
-  REQUIRE_FALSE(parse(pieces + field(2, bpe)).plain_merges);  // spaces are removed
+  REQUIRE_FALSE(parse(pieces + protobuf_field(2, bpe)).plain_merges);  // spaces are removed
   for (const std::string& other :
-       {field(2, varint(3, 1)), field(2, varint(35, 0)), field(2, varint(24, 1)),
-        field(3, field(2, "rules")), field(3, varint(4, 1)), field(3, varint(5, 0)), field(4, ""),
+       {protobuf_field(2, varint(3, 1)), protobuf_field(2, varint(35, 0)),
+        protobuf_field(2, varint(24, 1)), protobuf_field(3, protobuf_field(2, "rules")),
+        protobuf_field(3, varint(4, 1)), protobuf_field(3, varint(5, 0)), protobuf_field(4, ""),
         piece("unused", 5)}) {
     CAPTURE(other);
     REQUIRE_FALSE(parse(llama + other).plain_merges);

@@ -242,6 +242,13 @@ case $case_name in
     "$binary" "${llama[@]}" "${grid[@]}" --load "$golden" --train-iters 1 --lr 0 \
       --save "$work/still" --export-hf "$work/exported" >"$work/still.out" 2>&1 || die "--load"
     "$binary" compare "$golden" "$work/exported" >"$work/compare.out" || die "not the same weights"
+    # Started again after its end, the job has nothing to do and its folder is no obstacle; one of
+    # other weights is.
+    still=("${llama[@]}" "${grid[@]}" --load "$work/still" --train-iters 1 --lr 0
+      --save "$work/still")
+    "$binary" "${still[@]}" --export-hf "$work/exported" >"$work/again.out" 2>&1 || die "again"
+    grep -q "holds iteration 1 already" "$work/again.out" || die "not said"
+    expect_message 2 "--export-hf $golden: exists" "${still[@]}" --export-hf "$golden"
     # A trained model by both ways out; on another grid it goes on from its own checkpoint.
     "$binary" "${llama[@]}" --load "$golden" --train-iters 3 --save "$work/trained" \
       --params-dtype fp32 --export-hf "$work/one" >"$work/trained.out" 2>&1 || die "training"
