@@ -7,6 +7,7 @@
 
 #include <sentencepiece_processor.h>
 
+#include <array>
 #include <span>
 
 #include "data/file.h"
@@ -27,6 +28,15 @@ struct Tokenizer::Library {
 };
 
 namespace {
+
+constexpr size_t kAhead = 32;  // parts whose places in the cache are fetched while others are read
+
+/// Cuts the first `bytes` off `text`.
+std::string_view take(std::string_view& text, size_t bytes) {
+  const std::string_view front = text.substr(0, bytes);
+  text.remove_prefix(bytes);
+  return front;
+}
 
 // A second normalizer_spec to stand behind the file's bytes: of a field that is there twice
 // protobuf takes the later value. A part of a text must not be given a space of its own
@@ -74,15 +84,16 @@ void Tokenizer::encode(std::string_view text, TokenCache& cache,
   if (text.empty()) return;
   std::string prefixed;
   if (info_.dummy_prefix) text = prefixed.append(" ").append(text);
+  std::array<TokenCache::Key, kAhead> parts;
   while (!text.empty()) {
-    const std::string_view part = text.substr(0, library_->cuts->first_part(text));
-    text.remove_prefix(part.size());
-    if (const std::span<const int32_t> known = cache.find(part); !known.empty()) {
-      tokens.insert(tokens.end(), known.begin(), known.end());
-    } else {
+    size_t count = 0;
+    while (count < parts.size() && !text.empty())
+      parts[count++] = cache.key_of(take(text, library_->cuts->first_part(text)));
+    for (const TokenCache::Key& key : std::span(parts).first(count)) {
+      if (cache.append(key, tokens)) continue;
       const size_t before = tokens.size();
-      library_->append(part, tokens);
-      cache.keep(part, std::span(tokens).subspan(before));
+      library_->append(key.part, tokens);
+      cache.keep(key, std::span(tokens).subspan(before));
     }
   }
 }

@@ -57,22 +57,32 @@ TEST_CASE("a cache gives back what was kept, or nothing", "[unit][data]") {
   };
   // More parts than there are places, so that many are driven out.
   int found = 0;
-  for (int i = 0; i < 200'000; ++i) cache.keep("part " + std::to_string(i), tokens_of(i));
+  const auto keep = [&](const std::string& part, const std::vector<int32_t>& tokens) {
+    cache.keep(cache.key_of(part), tokens);
+  };
+  const auto find = [&](const std::string& part) {
+    std::vector<int32_t> tokens = {-1};  // what is there stays
+    const bool hit = cache.append(cache.key_of(part), tokens);
+    REQUIRE(tokens.at(0) == -1);
+    tokens.erase(tokens.begin());
+    REQUIRE(hit == !tokens.empty());
+    return tokens;
+  };
+  for (int i = 0; i < 200'000; ++i) keep("part " + std::to_string(i), tokens_of(i));
   for (int i = 0; i < 200'000; ++i) {
-    const auto tokens = cache.find("part " + std::to_string(i));
+    const std::vector<int32_t> tokens = find("part " + std::to_string(i));
     if (tokens.empty()) continue;
     ++found;
-    const std::vector<int32_t> want = tokens_of(i);
-    if (!std::equal(tokens.begin(), tokens.end(), want.begin(), want.end())) FAIL(i);
+    if (tokens != tokens_of(i)) FAIL(i);
   }
   REQUIRE(found > 10'000);
   REQUIRE(found < 200'000);
 
-  cache.keep(std::string(30, 'x'), tokens_of(7));
-  REQUIRE(cache.find(std::string(30, 'x')).size() == 8);
-  REQUIRE(cache.find(std::string(29, 'x')).empty());
-  cache.keep(std::string(31, 'x'), tokens_of(1));  // too long
-  REQUIRE(cache.find(std::string(31, 'x')).empty());
-  cache.keep("many", std::vector<int32_t>(9, 5));  // too many tokens
-  REQUIRE(cache.find("many").empty());
+  keep(std::string(30, 'x'), tokens_of(7));
+  REQUIRE(find(std::string(30, 'x')).size() == 8);
+  REQUIRE(find(std::string(29, 'x')).empty());
+  keep(std::string(31, 'x'), tokens_of(1));  // too long
+  REQUIRE(find(std::string(31, 'x')).empty());
+  keep("many", std::vector<int32_t>(9, 5));  // too many tokens
+  REQUIRE(find("many").empty());
 }
