@@ -25,11 +25,15 @@ struct Tokenizer::Library {
     if (!status.ok()) throw DataError("SentencePiece cannot encode: {}", status.ToString());
     tokens.insert(tokens.end(), ids.begin(), ids.end());
   }
+
+  /// Part by part, with `cuts`, what is not in the cache as a whole.
+  void append_parts(const TokenCache::Key& block, TokenCache& cache,
+                    std::vector<int32_t>& tokens) const;
 };
 
 namespace {
 
-constexpr size_t kAhead = 32;  // parts whose places in the cache are fetched while others are read
+constexpr size_t kAhead = 32;  // blocks whose places in the cache are fetched while others are read
 
 /// Cuts the first `bytes` off `text`.
 std::string_view take(std::string_view& text, size_t bytes) {
@@ -69,10 +73,22 @@ Tokenizer::Tokenizer(const std::string& model_path, TextPreparation preparation)
                     pieces);
   }
   if (!info_.plain_merges) return;
-  library_->cuts = std::make_unique<TextCuts>();
-  for (int id = 0; id < pieces; ++id) {
-    library_->cuts->add_piece(library_->processor.IdToPiece(id));
+  std::vector<std::string> texts;
+  for (int id = 0; id < pieces; ++id) texts.push_back(library_->processor.IdToPiece(id));
+  library_->cuts = std::make_unique<TextCuts>(texts);
+}
+
+void Tokenizer::Library::append_parts(const TokenCache::Key& block, TokenCache& cache,
+                                      std::vector<int32_t>& tokens) const {
+  const size_t begin = tokens.size();
+  for (std::string_view rest = block.part; !rest.empty();) {
+    const TokenCache::Key part = cache.key_of(take(rest, cuts->first_part(rest)));
+    if (cache.append(part, tokens)) continue;
+    const size_t before = tokens.size();
+    append(part.part, tokens);
+    cache.keep(part, std::span(tokens).subspan(before));
   }
+  cache.keep(block, std::span(tokens).subspan(begin));
 }
 
 void Tokenizer::encode(std::string_view text, TokenCache& cache,
@@ -84,17 +100,13 @@ void Tokenizer::encode(std::string_view text, TokenCache& cache,
   if (text.empty()) return;
   std::string prefixed;
   if (info_.dummy_prefix) text = prefixed.append(" ").append(text);
-  std::array<TokenCache::Key, kAhead> parts;
+  std::array<TokenCache::Key, kAhead> blocks;
   while (!text.empty()) {
     size_t count = 0;
-    while (count < parts.size() && !text.empty())
-      parts[count++] = cache.key_of(take(text, library_->cuts->first_part(text)));
-    for (const TokenCache::Key& key : std::span(parts).first(count)) {
-      if (cache.append(key, tokens)) continue;
-      const size_t before = tokens.size();
-      library_->append(key.part, tokens);
-      cache.keep(key, std::span(tokens).subspan(before));
-    }
+    while (count < blocks.size() && !text.empty())
+      blocks[count++] = cache.key_of(take(text, library_->cuts->first_block(text)));
+    for (const TokenCache::Key& block : std::span(blocks).first(count))
+      if (!cache.append(block, tokens)) library_->append_parts(block, cache, tokens);
   }
 }
 
