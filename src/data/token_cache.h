@@ -16,26 +16,40 @@ class TokenCache {
  public:
   TokenCache() : slots_(kSlots) {}
 
-  /// The tokens of `part`, which is not empty; nothing when they are not here.
-  [[nodiscard]] std::span<const int32_t> find(std::string_view part) const {
-    const Slot& slot = slots_[place_of(part)];
-    const bool hit =
-        slot.bytes == part.size() && std::memcmp(slot.text.data(), part.data(), part.size()) == 0;
-    return hit ? std::span(slot.tokens).first(slot.count) : std::span<const int32_t>();
+  /// A part of a text, and where it is kept.
+  struct Key {
+    std::string_view part;
+    size_t slot = 0;
+  };
+
+  /// The processor begins to fetch the slot: what is done before it is looked up hides the wait.
+  [[nodiscard]] Key key_of(std::string_view part) const {
+    const size_t slot = std::hash<std::string_view>()(part) % kSlots;
+    __builtin_prefetch(&slots_[slot]);
+    return {part, slot};
+  }
+
+  /// Appends the tokens of the part, which is not empty; false when they are not here.
+  [[nodiscard]] bool append(const Key& key, std::vector<int32_t>& tokens) const {
+    const Slot& slot = slots_[key.slot];
+    const bool hit = slot.bytes == key.part.size() &&
+                     std::memcmp(slot.text.data(), key.part.data(), key.part.size()) == 0;
+    if (hit) tokens.insert(tokens.end(), slot.tokens.begin(), slot.tokens.begin() + slot.count);
+    return hit;
   }
 
   /// Keeps what is small enough.
-  void keep(std::string_view part, std::span<const int32_t> tokens) {
-    Slot& slot = slots_[place_of(part)];
-    if (part.size() > slot.text.size() || tokens.size() > slot.tokens.size()) return;
-    slot.bytes = static_cast<uint8_t>(part.size());
+  void keep(const Key& key, std::span<const int32_t> tokens) {
+    Slot& slot = slots_[key.slot];
+    if (key.part.size() > slot.text.size() || tokens.size() > slot.tokens.size()) return;
+    slot.bytes = static_cast<uint8_t>(key.part.size());
     slot.count = static_cast<uint8_t>(tokens.size());
-    std::memcpy(slot.text.data(), part.data(), part.size());
+    std::memcpy(slot.text.data(), key.part.data(), key.part.size());
     std::memcpy(slot.tokens.data(), tokens.data(), tokens.size_bytes());
   }
 
  private:
-  struct Slot {
+  struct alignas(64) Slot {
     uint8_t bytes = 0;
     uint8_t count = 0;
     std::array<char, 30> text{};
@@ -43,10 +57,6 @@ class TokenCache {
   };
   static_assert(sizeof(Slot) == 64, "a line of the processor's cache");
   static constexpr size_t kSlots = size_t{1} << 17;  // 8 MiB
-
-  static size_t place_of(std::string_view part) {
-    return std::hash<std::string_view>()(part) % kSlots;
-  }
 
   std::vector<Slot> slots_;
 };

@@ -7,6 +7,7 @@
 
 #include <sentencepiece_processor.h>
 
+#include <array>
 #include <span>
 
 #include "data/file.h"
@@ -24,9 +25,22 @@ struct Tokenizer::Library {
     if (!status.ok()) throw DataError("SentencePiece cannot encode: {}", status.ToString());
     tokens.insert(tokens.end(), ids.begin(), ids.end());
   }
+
+  /// Part by part, with `cuts`, what is not in the cache as a whole.
+  void append_parts(const TokenCache::Key& block, TokenCache& cache,
+                    std::vector<int32_t>& tokens) const;
 };
 
 namespace {
+
+constexpr size_t kAhead = 32;  // blocks whose places in the cache are fetched while others are read
+
+/// Cuts the first `bytes` off `text`.
+std::string_view take(std::string_view& text, size_t bytes) {
+  const std::string_view front = text.substr(0, bytes);
+  text.remove_prefix(bytes);
+  return front;
+}
 
 // A second normalizer_spec to stand behind the file's bytes: of a field that is there twice
 // protobuf takes the later value. A part of a text must not be given a space of its own
@@ -59,10 +73,22 @@ Tokenizer::Tokenizer(const std::string& model_path, TextPreparation preparation)
                     pieces);
   }
   if (!info_.plain_merges) return;
-  library_->cuts = std::make_unique<TextCuts>();
-  for (int id = 0; id < pieces; ++id) {
-    library_->cuts->add_piece(library_->processor.IdToPiece(id));
+  std::vector<std::string> texts;
+  for (int id = 0; id < pieces; ++id) texts.push_back(library_->processor.IdToPiece(id));
+  library_->cuts = std::make_unique<TextCuts>(texts);
+}
+
+void Tokenizer::Library::append_parts(const TokenCache::Key& block, TokenCache& cache,
+                                      std::vector<int32_t>& tokens) const {
+  const size_t begin = tokens.size();
+  for (std::string_view rest = block.part; !rest.empty();) {
+    const TokenCache::Key part = cache.key_of(take(rest, cuts->first_part(rest)));
+    if (cache.append(part, tokens)) continue;
+    const size_t before = tokens.size();
+    append(part.part, tokens);
+    cache.keep(part, std::span(tokens).subspan(before));
   }
+  cache.keep(block, std::span(tokens).subspan(begin));
 }
 
 void Tokenizer::encode(std::string_view text, TokenCache& cache,
@@ -74,16 +100,13 @@ void Tokenizer::encode(std::string_view text, TokenCache& cache,
   if (text.empty()) return;
   std::string prefixed;
   if (info_.dummy_prefix) text = prefixed.append(" ").append(text);
+  std::array<TokenCache::Key, kAhead> blocks;
   while (!text.empty()) {
-    const std::string_view part = text.substr(0, library_->cuts->first_part(text));
-    text.remove_prefix(part.size());
-    if (const std::span<const int32_t> known = cache.find(part); !known.empty()) {
-      tokens.insert(tokens.end(), known.begin(), known.end());
-    } else {
-      const size_t before = tokens.size();
-      library_->append(part, tokens);
-      cache.keep(part, std::span(tokens).subspan(before));
-    }
+    size_t count = 0;
+    while (count < blocks.size() && !text.empty())
+      blocks[count++] = cache.key_of(take(text, library_->cuts->first_block(text)));
+    for (const TokenCache::Key& block : std::span(blocks).first(count))
+      if (!cache.append(block, tokens)) library_->append_parts(block, cache, tokens);
   }
 }
 
