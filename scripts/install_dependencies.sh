@@ -8,6 +8,7 @@ declare -A packages=(
   [build]="g++ cmake ninja-build libfmt-dev libspdlog-dev nlohmann-json3-dev libcli11-dev
            libsentencepiece-dev libdnnl-dev libxxhash-dev libssl-dev zlib1g-dev"
   [test]="catch2 procps sentencepiece python3 strace shellcheck"
+  [slurm]="slurmctld slurmd slurm-client munge libpmix-dev openmpi-bin mpich iproute2 procps"
   [quickstart]="sentencepiece"
   [check]="git clang-format ccache"
   [fuzz]="clang-16 libclang-rt-16-dev"

@@ -3,6 +3,8 @@
 # AddressSanitizer and UndefinedBehaviorSanitizer, and those of ranks as threads under
 # ThreadSanitizer. Ends with one summary of all three by ctest.
 #   scripts/test.sh [--fast]     --fast leaves the sanitizers out
+# Jobs under Slurm and mpirun are among them where `scripts/install_dependencies.sh slurm` was run;
+# SWALLOW_LAUNCHER_TESTS=ON demands them, =OFF leaves them out.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 source scripts/sections.sh
@@ -22,7 +24,7 @@ build() {
   local name=$1 title=$2
   shift 2
   section "Build: $title"
-  cmake -S . -B "$root/$name" -G Ninja "$@" | grep -E '^-- (CUDA|oneDNN|Sent)' || true
+  cmake -S . -B "$root/$name" -G Ninja "$@" | { grep -E '^-- (CUDA|oneDNN|Sent|Launchers)' || true; }
   cmake --build "$root/$name" --parallel "$jobs"
 }
 
@@ -31,7 +33,8 @@ scripts/install_dependencies.sh build test
 
 variants=(release)
 # Warnings are errors here alone: with the sanitizers' instrumentation g++ 12 warns of its own library.
-build release "Release" -DCMAKE_BUILD_TYPE=Release -DSWALLOW_CUDA=AUTO -DSWALLOW_WERROR=ON
+build release "Release" -DCMAKE_BUILD_TYPE=Release -DSWALLOW_CUDA=AUTO -DSWALLOW_WERROR=ON \
+  "-DSWALLOW_LAUNCHER_TESTS=${SWALLOW_LAUNCHER_TESTS:-AUTO}"
 if ! $fast; then
   variants+=(asan tsan)
   # Optimised a little, so that the sanitizers' cost stays bearable; CUDA's runtime and they do not

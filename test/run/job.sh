@@ -6,23 +6,15 @@ set -euo pipefail
 
 binary=$1
 case_name=$2
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
+source "$(dirname "$0")/grid_job.sh"
 
-die() {
-  echo "FAILED: $*" >&2
-  tail -n 20 "$work"/*.out >&2 || true
-  exit 1
-}
-
-# start NAME ITERATIONS ARGUMENT...: DP 2 x TP 2 x PP 2 with sequence parallelism, in the background;
-# its process is $launcher, the ranks are its children.
+# start NAME ITERATIONS ARGUMENT...: in the background; its process is $launcher, the ranks are its
+# children.
 start() {
   local name=$1 iterations=$2
   shift 2
-  "$binary" --nproc 8 --preset tiny --mock-data --tensor-model-parallel-size 2 \
-    --pipeline-model-parallel-size 2 --sequence-parallel --cpu-threads 1 \
-    --train-iters "$iterations" --eval-interval 12 --eval-iters 1 "$@" >"$work/$name.out" 2>&1 &
+  "$binary" --nproc 8 "${grid[@]}" --train-iters "$iterations" --eval-interval 12 --eval-iters 1 \
+    "$@" >"$work/$name.out" 2>&1 &
   launcher=$!
 }
 
@@ -36,11 +28,6 @@ finish() {
 job() { # job NAME ITERATIONS ARGUMENT...
   start "$@"
   finish 0
-}
-
-# tensors FOLDER ITERATION: one hash over all tensor files
-tensors() {
-  (cd "$1/iter_$(printf '%07d' "$2")" && sha256sum -- *.safetensors | sha256sum)
 }
 
 wait_for() { # wait_for NAME TEXT: until the job has printed it
