@@ -55,7 +55,7 @@ status=$?
 
 case $status in
   0) echo "job $job: done" ;;
-  75 | 76) # stopped with its state saved; a peer was lost
+  75 | 76 | 137) # stopped with its state saved; a peer was lost; a rank was killed
     if [ "$job" -ge 50 ]; then
       echo "job $job: exit code $status, the last of 50 jobs" >&2
     elif qsub -v SWALLOW_CHAIN_JOB=$((job + 1)) "$0"; then

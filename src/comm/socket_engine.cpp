@@ -199,24 +199,33 @@ SocketEngine::Progress SocketEngine::wait(Deadline deadline) {
 void SocketEngine::throw_lost(int peer) {
   // Somebody else's header may show that calls differ, which is why the peer has gone.
   for (int other = 0; other < size(); ++other) static_cast<void>(move(other, Way::in));
+  await_reason();
+  throw CommError("{}: rank {} called {}, but rank {} has closed the connection", peers_.name,
+                  global(index()), to_string(*doing_), global(peer));
+}
+
+/// Throws the reason for which the job ends, if it comes soon.
+void SocketEngine::await_reason() {
   pollfd control{control_.wake_fd(), POLLIN, 0};
   const Deadline deadline = deadline_after(std::min(kGrace, timeout_));
   while (control.fd >= 0 && AwakeClock::now() < deadline) {
     if (poll(&control, 1, poll_timeout(deadline)) > 0) control_.check();
   }
-  throw CommError("{}: rank {} called {}, but rank {} has closed the connection", peers_.name,
-                  global(index()), to_string(*doing_), global(peer));
 }
 
-void SocketEngine::throw_silent() const {
+void SocketEngine::throw_silent() {
   std::string silent;
   for (int peer = 0; peer < size(); ++peer) {
     const auto i = static_cast<size_t>(peer);
     if (!sends_[i].empty() || !receives_[i].empty()) silent += fmt::format(" {}", global(peer));
   }
-  throw CommError("{}: rank {} called {} and has waited {} s for rank{}", peers_.name,
-                  global(index()), to_string(*doing_),
-                  std::chrono::duration<double>(timeout_).count(), silent);
+  const std::string what = fmt::format("{}: rank {} called {} and has waited {} s for rank{}",
+                                       peers_.name, global(index()), to_string(*doing_),
+                                       std::chrono::duration<double>(timeout_).count(), silent);
+  // Those may be waiting in turn: rank 0 adds who does not.
+  control_.abort(what);
+  await_reason();
+  throw CommError("{}", what);
 }
 
 }  // namespace swallow

@@ -87,7 +87,8 @@ class SocketEngine {
   Progress move_both(int peer);
   [[nodiscard]] Progress wait(Deadline deadline);
   [[noreturn]] void throw_lost(int peer);
-  [[noreturn]] void throw_silent() const;
+  [[noreturn]] void throw_silent();
+  void await_reason();
 
   PeerSockets peers_;
   ControlPlane& control_;

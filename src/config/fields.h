@@ -108,8 +108,8 @@ void visit_training_fields(Config& c, Visitor& visit) {
   field(c.exit_interval, "exit_interval", "save and stop at multiples of it; 0: never",
         {0, 1'000'000'000});
   field(c.exit_duration_in_mins, "exit_duration_in_mins",
-        "save and stop before the job is this old [minutes]; 0: no limit", {.low = 0, .high = 1e7});
-  field(c.exit_at, "exit_at", "save and stop before this time, as 2026-01-31T18:30");
+        "save, stop at this age of the job [minutes]; 0: none", {.low = 0, .high = 1e7});
+  field(c.exit_at, "exit_at", "save and stop before this time: 2026-01-31T18:30");
   field(c.kill_switch, "kill_switch", "save and end with 0 once this file exists");
   field(c.max_failed_attempts, "max_failed_attempts",
         "jobs that may die without a new save; 0: any number", {0, 1'000'000});

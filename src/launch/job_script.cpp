@@ -99,7 +99,7 @@ std::string decide(const JobScript& script) {
   return fmt::format(
       "case $status in\n"
       "  0) echo \"job $job: done\" ;;\n"
-      "  {} | {}) # stopped with its state saved; a peer was lost\n"
+      "  {} | {} | 137) # stopped with its state saved; a peer was lost; a rank was killed\n"
       "    if [ \"$job\" -ge {} ]; then\n"
       "      echo \"job $job: exit code $status, the last of {} jobs\" >&2\n"
       "    elif {}; then\n"

@@ -147,14 +147,14 @@ case $case_name in
     ;;
 
   a_crash_loop_ends_with_78)
-    loop=(100000 --save "$work/loop" --load "$work/loop" --load-or-init --max-failed-attempts 2)
+    loop=(100000 --save "$work/loop" --load "$work/loop" --load-or-init)
     for attempt in 1 2; do
-      start "loop$attempt" "${loop[@]}"
+      start "loop$attempt" "${loop[@]}" --max-failed-attempts 2
       wait_for "loop$attempt" ' 2/100000 '
       kill -KILL "$(pgrep -P "$launcher" | tail -n 1)"
       finish 137
     done
-    start third "${loop[@]}"
+    start third "${loop[@]}" --max-failed-attempts 2
     finish 78
     grep -q 'attempts.jsonl' "$work/third.out" || die "the log of attempts is not named"
     start again "${loop[@]}" --max-failed-attempts 0 --exit-interval 2
