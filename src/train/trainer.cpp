@@ -70,9 +70,9 @@ ExitCode Trainer::train() {
   while (iteration_ < t.train_iters) {
     const StepResult result = train_step();
     if (result.saved) saver_.commit();
-    if (due(iteration_, t.eval_interval) && !result.stop) evaluate();
-    enter(Phase::save);
     if (result.stop || result.finish) return end_early(result.finish);
+    if (due(iteration_, t.eval_interval)) evaluate();
+    enter(Phase::save);
     if (due(iteration_, t.exit_interval)) {
       saver_.save_last(state());
       return ExitCode::ok;
@@ -101,6 +101,7 @@ Votes Trainer::votes() {
 
 /// Leaves the state for a later job; without a save when the scheduler would kill the job in it.
 ExitCode Trainer::end_early(bool for_good) {
+  enter(Phase::save);
   const bool late = c_.end != nullptr && !c_.end->save_fits();
   const bool save = c_.world.control->exchange(late ? "late" : "").front().empty();
   c_.log.info("stopping after iteration {} {}", iteration_,
@@ -109,6 +110,7 @@ ExitCode Trainer::end_early(bool for_good) {
     saver_.save_last(state());
   else
     c_.log.warn("iteration {} is not saved: the job ends before a save would", iteration_);
+  if (due(iteration_, c_.config.training.eval_interval)) evaluate();  // if there is time left
   return for_good ? ExitCode::ok : ExitCode::stopped;
 }
 
