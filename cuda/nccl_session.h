@@ -13,6 +13,7 @@
 #include <thread>
 #include <vector>
 
+#include "base/awake_clock.h"
 #include "comm/call.h"
 #include "comm/transport_watch.h"
 #include "device/device.h"
