@@ -17,7 +17,9 @@ case $launcher in
     source_name="Open MPI"
     ;;
   mpich)
-    mpirun=(mpirun.mpich -localhost 127.0.0.1)
+    # Left to itself, Hydra kills the others as soon as one rank has ended with 75, and makes a status
+    # of its own of that. Its control connections need no name of this host.
+    mpirun=(mpirun.mpich -disable-auto-cleanup -localhost 127.0.0.1)
     source_name=Hydra
     ;;
   *)
