@@ -34,7 +34,8 @@ TEST_CASE("a tokenizer gives the vocabulary where no checkpoint does", "[unit][c
                     Catch::Contains("/none/tok.model"));
 }
 
-TEST_CASE("--use-checkpoint-args takes the query groups that no flag gives", "[unit][commands]") {
+TEST_CASE("the flag --use-checkpoint-args takes the query groups that no flag gives",
+          "[unit][commands]") {
   CHECK(completed({"--load", kGqa}).num_query_groups == 0);
   CHECK(completed({"--load", kGqa, "--use-checkpoint-args"}).num_query_groups == 2);
   CHECK(completed({"--load", kMha, "--use-checkpoint-args"}).num_query_groups == 4);

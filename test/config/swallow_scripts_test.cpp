@@ -215,7 +215,8 @@ TEST_CASE("Swallow's scripts set what the presets set", "[unit][config]") {
   }
 }
 
-TEST_CASE("--no-load-optim means --finetune, and contradicts --no-finetune", "[unit][config]") {
+TEST_CASE("the flag --no-load-optim means --finetune, and contradicts --no-finetune",
+          "[unit][config]") {
   const ParsedCommandLine parsed = parse_command_line({"--load", "x", "--no-load-optim"});
   CHECK(parsed.config.checkpoint.finetune);
   CHECK(text_of(parsed.origins.at("finetune")) == "command line");
@@ -225,7 +226,8 @@ TEST_CASE("--no-load-optim means --finetune, and contradicts --no-finetune", "[u
                     Catch::Contains("--no-load-optim") && Catch::Contains("contradicts"));
 }
 
-TEST_CASE("--recompute-activations wins over the granularity, as in Megatron", "[unit][config]") {
+TEST_CASE("the flag --recompute-activations wins over the granularity, as in Megatron",
+          "[unit][config]") {
   const ParsedCommandLine parsed =
       parse_command_line({"--recompute-activations", "--recompute-granularity", "full"});
   CHECK(parsed.config.training.recompute_granularity == Recompute::selective);
