@@ -88,7 +88,7 @@ attempt() {
   esac
   [ "$(tensors run 3)" = "$want" ] || die "$fault at $call $number: the bits differ"
   for name in run/*.*; do
-    [[ $name =~ /(config\.json|metrics\.jsonl|latest_checkpointed_iteration\.txt)$ ]] ||
+    [[ $name =~ /(config\.json|metrics\.jsonl|attempts\.jsonl|latest_checkpointed_iteration\.txt)$ ]] ||
       [[ $name == *.old && ! -e ${name%.old} ]] || # not yet replaced: it is the checkpoint
       die "$fault at $call $number: $name is left over"
   done
