@@ -1,14 +1,14 @@
 #include "launch/rendezvous_server.h"
 
 #include <poll.h>
-#include <pthread.h>
-#include <signal.h>
 #include <sys/socket.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <utility>
+
+#include "launch/helper_thread.h"
 
 namespace swallow {
 namespace {
@@ -51,13 +51,7 @@ RendezvousServer::RendezvousServer(Socket listener, Socket own, Greeting greetin
   greetings_[0] = std::move(greeting);
   present_[0] = 1;
   num_present_ = 1;
-  // Signals are for the thread that trains.
-  sigset_t all;
-  sigset_t before;
-  sigfillset(&all);
-  pthread_sigmask(SIG_BLOCK, &all, &before);
-  thread_ = std::thread([this] { serve(); });
-  pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  thread_ = start_without_signals([this] { serve(); });
 }
 
 RendezvousServer::~RendezvousServer() {

@@ -1,13 +1,12 @@
 #include "train/watchdog.h"
 
-#include <pthread.h>
 #include <unistd.h>
 
-#include <csignal>
 #include <iostream>
 #include <utility>
 
 #include "base/check.h"
+#include "launch/helper_thread.h"
 
 namespace swallow {
 
@@ -17,17 +16,6 @@ constexpr int kTimesLongestStep = 10;
 
 double seconds(AwakeClock::duration time) {
   return std::chrono::duration<double>(time).count();
-}
-
-/// Signals are for the thread that trains.
-std::thread start_without_signals(std::function<void()> work) {
-  sigset_t all;
-  sigset_t before;
-  sigfillset(&all);
-  pthread_sigmask(SIG_BLOCK, &all, &before);
-  std::thread thread(std::move(work));
-  pthread_sigmask(SIG_SETMASK, &before, nullptr);
-  return thread;
 }
 
 }  // namespace
