@@ -52,6 +52,7 @@ using NonFiniteError = CodedError<ExitCode::non_finite>;
 using ResourceError = CodedError<ExitCode::resources>;
 using DeviceError = CodedError<ExitCode::resources>;  ///< CUDA, cuBLAS, cuDNN, NCCL
 using IoError = CodedError<ExitCode::io>;
+using StoppedError = CodedError<ExitCode::stopped>;  ///< by a signal, with nothing to be saved
 using CommError = CodedError<ExitCode::peer_lost>;
 using CrashLoopError = CodedError<ExitCode::crash_loop>;
 using ContractError = CodedError<ExitCode::internal>;

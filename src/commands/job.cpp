@@ -52,7 +52,7 @@ std::string cache_folder() {
 
 }  // namespace
 
-Job join_job(const ParsedCommandLine& parsed, std::unique_ptr<World>& world) {
+Job join_job(const ParsedCommandLine& parsed, std::unique_ptr<World>& world, int stop_fd) {
   const RunConfig& config = parsed.config;
   LaunchEnvironment environment = resolve_environment(process_environment(), parsed.rendezvous);
   if (!environment.notice.empty()) std::cerr << environment.notice << std::endl;
@@ -63,11 +63,12 @@ Job join_job(const ParsedCommandLine& parsed, std::unique_ptr<World>& world) {
   if (environment.rank == 0 && !secret.notice.empty()) std::cerr << secret.notice << std::endl;
   Meeting meeting = meet(environment, {.build_id = version_text(),
                                        .config_digest = config_digest(config),
-                                       .secret = std::move(secret.bytes)});
+                                       .secret = std::move(secret.bytes),
+                                       .stop_fd = stop_fd});
   if (environment.rank == 0 && !meeting.turned_away.empty())
     std::cerr << "while the ranks came together, " << meeting.turned_away << std::endl;
   const ProcessGrid grid({.dp = run.dp, .tp = run.tp, .pp = run.pp});
-  const int rank = environment.rank;
+  const int rank = meeting.control->rank();
   const int local_rank = meeting.hosts.local_rank(rank);
   const int local_size = meeting.hosts.local_size(rank);
   const TransportOptions transport{

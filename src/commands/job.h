@@ -22,8 +22,9 @@ struct Job {
 };
 
 /// `world` is filled as soon as the job is joined, so that the caller can tell the others of an
-/// error. Every rank calls it at the same time.
-Job join_job(const ParsedCommandLine& parsed, std::unique_ptr<World>& world);
+/// error. Every rank calls it at the same time. Throws StoppedError when `stop_fd` becomes readable
+/// before all ranks have come; -1: none.
+Job join_job(const ParsedCommandLine& parsed, std::unique_ptr<World>& world, int stop_fd = -1);
 
 /// The device of a rank that is number `local_rank` of `local_size` on its host, with its share of
 /// the host's cores.

@@ -228,7 +228,7 @@ int run_train(const ParsedCommandLine& parsed, const std::vector<std::string>& a
               StopSignals& signals, std::unique_ptr<World>& world) {
   const auto start = EndWatch::SystemClock::now();
   const RunConfig& config = parsed.config;
-  Job job = join_job(parsed, world);
+  Job job = join_job(parsed, world, signals.fd());
   Watchdog watchdog(*world, watchdog_options(config, *world));
 
   require_export_place(config);

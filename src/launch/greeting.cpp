@@ -52,6 +52,13 @@ std::optional<Greeting> Greeting::decode(std::string_view bytes) {
   return greeting;
 }
 
+std::vector<HostIdentity> hosts_of(const std::vector<Greeting>& greetings) {
+  std::vector<HostIdentity> hosts;
+  hosts.reserve(greetings.size());
+  for (const Greeting& greeting : greetings) hosts.push_back(greeting.host);
+  return hosts;
+}
+
 std::string format_ranks(const std::vector<int>& ranks) {
   std::string text;
   for (size_t i = 0; i < ranks.size();) {

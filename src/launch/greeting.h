@@ -23,6 +23,9 @@ struct Greeting {
   static std::optional<Greeting> decode(std::string_view bytes);
 };
 
+/// Where each of them runs.
+std::vector<HostIdentity> hosts_of(const std::vector<Greeting>& greetings);
+
 /// "3, 7-9": ranks in increasing order, runs of three and more shortened.
 std::string format_ranks(const std::vector<int>& ranks);
 

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <climits>
 #include <fstream>
+#include <numeric>
 
 #include "base/check.h"
 
@@ -16,6 +17,14 @@ HostIdentity this_host() {
   host.name = gethostname(name, HOST_NAME_MAX) == 0 ? name : "unknown";
   std::ifstream("/proc/sys/kernel/random/boot_id") >> host.boot_id;
   return host;
+}
+
+std::vector<int> grouped_by_host(const std::vector<HostIdentity>& hosts) {
+  const std::vector<int> node = HostMap::from(hosts).node_of_rank;
+  std::vector<int> ranks(hosts.size());
+  std::iota(ranks.begin(), ranks.end(), 0);
+  std::ranges::stable_sort(ranks, {}, [&](int rank) { return node[static_cast<size_t>(rank)]; });
+  return ranks;
 }
 
 HostMap HostMap::from(const std::vector<HostIdentity>& hosts) {

@@ -1,5 +1,7 @@
 // Which ranks share a host, from what every rank said about itself. Launchers name hosts in too
-// many ways, and some not at all, to take this from the environment.
+// many ways, and some not at all, to take this from the environment. Nor do all of them put
+// consecutive ranks on a host (srun --distribution=cyclic, mpirun --map-by node), as the process
+// grid wants it to keep tensor-parallel groups together: so ranks are numbered anew by host.
 #pragma once
 
 #include <string>
@@ -17,9 +19,15 @@ struct HostIdentity {
 /// Of the machine this process runs on.
 HostIdentity this_host();
 
+/// The launcher's ranks in the order of ours, by which those of a host are consecutive; hosts come
+/// in the order of their lowest rank, and so do the ranks of a host. `hosts[rank]` is where a
+/// launcher's rank runs. Rank 0 is always itself.
+std::vector<int> grouped_by_host(const std::vector<HostIdentity>& hosts);
+
 struct HostMap {
   std::vector<int> node_of_rank;        // [world size]; nodes are numbered by their lowest rank
   std::vector<std::string> host_names;  // [nodes]
+  std::vector<int> launcher_ranks;      // [world size]; empty: the launcher's numbers are ours
 
   /// `hosts[rank]` is where that rank runs.
   static HostMap from(const std::vector<HostIdentity>& hosts);

@@ -20,7 +20,7 @@ enum class MessageType : uint16_t {
   greeting,       ///< rank -> server: the proof, and who I am
   accepted,       ///< server -> rank: my proof; wait for the others
   refused,        ///< server -> rank: you do not know the secret
-  table,          ///< server -> rank: host name and boot id of every rank, and who was turned away
+  table,          ///< server -> rank: all have come (launch/rank_table.h)
   blob,           ///< rank -> server: my part of an exchange
   sizes,          ///< server -> rank: bytes of each rank's blob (u32), and then all blobs unframed
   abort,          ///< both ways: an exit code and the reason

@@ -11,7 +11,6 @@
 #include <mutex>
 #include <numeric>
 #include <optional>
-#include <thread>
 #include <utility>
 
 #include "base/check.h"
@@ -20,6 +19,7 @@
 #include "launch/message.h"
 #include "launch/proof.h"
 #include "launch/rank_status.h"
+#include "launch/rank_table.h"
 
 namespace swallow {
 namespace {
@@ -28,6 +28,18 @@ using namespace std::chrono_literals;
 
 constexpr int kNumPorts = 16;  // the first, and those tried when it is taken
 constexpr int kLastPort = 65535;
+
+/// Waits for bytes on `fd`; true when `stop_fd`, unless it is -1, was readable before.
+bool wait_unless_stopped(int fd, int stop_fd, Deadline deadline) {
+  pollfd entries[] = {{fd, POLLIN, 0}, {stop_fd, POLLIN, 0}};
+  while (AwakeClock::now() < deadline) {
+    if (poll(entries, 2, poll_timeout(deadline)) < 0 && errno != EINTR)
+      throw CommError("poll: {}", std::strerror(errno));
+    if (entries[0].revents != 0) return false;
+    if (entries[1].revents != 0) return true;
+  }
+  return false;
+}
 
 /// A job of one rank.
 class SingleControlPlane final : public ControlPlane {
@@ -122,23 +134,23 @@ class SocketControlPlane final : public ControlPlane {
     throw_if_failed();
   }
 
-  struct Table {
-    HostMap hosts;
-    std::string turned_away;
-  };
-  /// Waits for the end of the meeting; throws what rank 0 says went wrong.
-  Table receive_table() {
-    const Message message = receive_message(socket_, deadline_after(timeouts_.meet + 30s));
+  /// Waits for the end of the meeting and takes the number that this rank has from then on. Throws
+  /// what rank 0 says went wrong, and StoppedError when `stop_fd` becomes readable first.
+  RankTable receive_table(int stop_fd) {
+    const Deadline deadline = deadline_after(timeouts_.meet + 30s);
+    if (wait_unless_stopped(socket_.fd(), stop_fd, deadline)) {
+      constexpr auto kReason = "stopped by a signal before all ranks had come";
+      abort(kReason);
+      throw StoppedError("{}; nothing was begun", kReason);
+    }
+    const Message message = receive_message(socket_, deadline);
     if (message.type == MessageType::abort) throw_failure(message.payload);
-    const auto texts = decode_texts(message.payload);
-    const size_t num_hosts = 2 * static_cast<size_t>(size_);
-    if (message.type != MessageType::table || !texts || texts->size() != num_hosts + 1)
+    auto table = RankTable::decode(message.payload, size_);
+    if (message.type != MessageType::table || !table || table->rank_of(rank_) < 0)
       throw CommError("rank 0 sent a message out of order");
-    std::vector<HostIdentity> hosts;
-    for (size_t i = 0; i < num_hosts; i += 2)
-      hosts.push_back({.name = (*texts)[i], .boot_id = (*texts)[i + 1]});
-    socket_.set_peer(fmt::format("rank 0 on {}", hosts[0].name));
-    return {.hosts = HostMap::from(hosts), .turned_away = texts->back()};
+    socket_.set_peer(fmt::format("rank 0 on {}", table->rows[0].host.name));
+    rank_ = table->rank_of(rank_);
+    return std::move(*table);
   }
 
  private:
@@ -184,7 +196,7 @@ class SocketControlPlane final : public ControlPlane {
 
   std::unique_ptr<RendezvousServer> server_;  // outlives the socket: it waits for that to close
   Socket socket_;
-  const int rank_;
+  int rank_;  // until the meeting is complete: the launcher's
   const int size_;
   const RendezvousTimeouts timeouts_;
   const int exceptions_at_birth_;
@@ -252,7 +264,8 @@ Answer greet(const Socket& socket, const Greeting& greeting, const std::string& 
 
 /// Knocks at every candidate address and port in turn until rank 0 answers.
 Socket find_rank_zero(const LaunchEnvironment& environment, const Greeting& greeting,
-                      const std::string& secret, const RendezvousTimeouts& timeouts) {
+                      const RendezvousOptions& options) {
+  const RendezvousTimeouts& timeouts = options.timeouts;
   const Deadline deadline = deadline_after(timeouts.meet);
   std::optional<Deadline> refused_until;
   std::string refusal;
@@ -265,7 +278,7 @@ Socket find_rank_zero(const LaunchEnvironment& environment, const Greeting& gree
       for (int port = first; port <= last_port(first); ++port) {
         const Deadline give_up = std::min(deadline, deadline_after(2s));
         if (auto socket = try_connect_tcp(host, port, give_up, why)) {
-          const Answer answer = greet(*socket, greeting, secret, why);
+          const Answer answer = greet(*socket, greeting, options.secret, why);
           if (answer == Answer::accepted) {
             socket->set_peer(fmt::format("rank 0 at {}:{}", host, port));
             return std::move(*socket);
@@ -290,7 +303,9 @@ Socket find_rank_zero(const LaunchEnvironment& environment, const Greeting& gree
       throw CommError("rank {} on {} did not find rank 0 at {} ports {} to {} within {} s: {}",
                       environment.rank, greeting.host.name, fmt::join(hosts, ", "), first,
                       last_port(first), std::chrono::duration<double>(timeouts.meet).count(), why);
-    std::this_thread::sleep_for(pause);
+    if (wait_unless_stopped(-1, options.stop_fd, next))
+      throw StoppedError("rank {} on {}: stopped by a signal while it looked for rank 0",
+                         environment.rank, greeting.host.name);
   }
 }
 
@@ -321,14 +336,14 @@ Meeting meet(const LaunchEnvironment& environment, const RendezvousOptions& opti
         std::make_unique<RendezvousServer>(std::move(listener), std::move(served),
                                            std::move(greeting), options.secret, options.timeouts);
   } else {
-    socket = find_rank_zero(environment, greeting, options.secret, options.timeouts);
+    socket = find_rank_zero(environment, greeting, options);
     set_keepalive(socket);
   }
   auto control = std::make_unique<SocketControlPlane>(std::move(socket), std::move(server),
                                                       environment, options.timeouts);
-  SocketControlPlane::Table table = control->receive_table();
+  RankTable table = control->receive_table(options.stop_fd);
   return {.control = std::move(control),
-          .hosts = std::move(table.hosts),
+          .hosts = table.hosts(),
           .turned_away = std::move(table.turned_away)};
 }
 

@@ -19,6 +19,7 @@ struct RendezvousOptions {
   std::string secret;         // by which ranks know each other (job_secret.h); may be empty
   RendezvousTimeouts timeouts;
   HostIdentity host = this_host();
+  int stop_fd = -1;  // readable: leave, nothing has begun (StopSignals); -1: none
 };
 
 struct Meeting {
@@ -28,10 +29,13 @@ struct Meeting {
 };
 
 /// Returns on every rank once all have come; a single process meets nobody and opens no socket.
+/// From then on a rank's number is control->rank(): that of the launcher, or one by host where the
+/// launcher has spread consecutive ranks over hosts (host_map.h).
 /// Throws ConfigError when no address of rank 0 is known, its ports are taken, or ranks disagree on
 /// the world size, the build, the configuration or the secret, and CommError naming the ranks that
-/// did not come in time. The errors are the same on all ranks that reached rank 0. Who cannot prove
-/// that it knows the secret is turned away before anything else that it says is looked at.
+/// did not come in time, StoppedError by `stop_fd`. The errors are the same on all ranks that
+/// reached rank 0. Who cannot prove that it knows the secret is turned away before anything else
+/// that it says is looked at.
 ///
 /// A rank that dies, or whose control plane is destroyed by an exception, aborts the job: check(),
 /// exchange() and wake_fd() of all others report it with its number and host. Destroying the

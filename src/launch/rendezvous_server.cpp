@@ -17,8 +17,13 @@ constexpr std::chrono::seconds kGreetingTime{10};
 constexpr std::chrono::seconds kFailureGrace{2};  // for the reason to reach everybody
 constexpr size_t kMostGreetingBytes = 1 << 16;
 constexpr size_t kMostWaiting = 64;  // strangers at a time, beside twice the ranks that may come
-constexpr size_t kNamedStrangers = 4;
 constexpr int kAcceptsAtATime = 16;  // then those that are in get their turn
+
+/// A rank, with its launcher's number where that is another.
+std::string name_of(int rank, const Greeting& greeting) {
+  const std::string name = fmt::format("rank {} on {}", rank, greeting.host.name);
+  return greeting.rank == rank ? name : fmt::format("{} (the launcher's {})", name, greeting.rank);
+}
 
 double seconds(std::chrono::milliseconds time) {
   return std::chrono::duration<double>(time).count();
@@ -28,7 +33,7 @@ double seconds(std::chrono::milliseconds time) {
 
 std::string RendezvousServer::Peer::name(const std::vector<Greeting>& greetings) const {
   if (rank < 0) return socket.peer();
-  return fmt::format("rank {} on {}", rank, greetings[static_cast<size_t>(rank)].host.name);
+  return name_of(rank, greetings[static_cast<size_t>(rank)]);
 }
 
 RendezvousServer::RendezvousServer(Socket listener, Socket own, Greeting greeting,
@@ -109,7 +114,7 @@ void RendezvousServer::check_deadlines() {
          fmt::format(
              "of {} ranks these did not come to the rendezvous on port {} within {} s: {}{}",
              world_size_, port_, seconds(timeouts_.meet), format_ranks(ranks_without(present_)),
-             num_strangers_ > 0 ? "; " + turned_away() : ""));
+             strangers_.empty() ? "" : "; " + strangers_.text()));
   if (failure_.empty() && now >= exchange_by_)
     fail(ExitCode::peer_lost,
          fmt::format("these ranks did not come to an exchange within {} s: {}",
@@ -167,15 +172,7 @@ void RendezvousServer::make_room() {
 void RendezvousServer::turn_away(Peer& peer, std::string_view how) {
   if (peer.dropped) return;
   peer.dropped = true;
-  if (num_strangers_++ < kNamedStrangers)
-    strangers_.push_back(fmt::format("{}: {}", peer.socket.peer(), how));
-}
-
-std::string RendezvousServer::turned_away() const {
-  if (num_strangers_ == 0) return {};
-  return fmt::format("{} connection{} turned away: {}{}", num_strangers_,
-                     num_strangers_ > 1 ? "s were" : " was", fmt::join(strangers_, "; "),
-                     num_strangers_ > strangers_.size() ? "; ..." : "");
+  strangers_.note(peer.socket.peer(), how);
 }
 
 void RendezvousServer::receive(Peer& peer) {
@@ -283,21 +280,31 @@ void RendezvousServer::take_in(Peer& peer, Greeting greeting) {
 void RendezvousServer::complete_meeting() {
   const std::string mismatch = describe_mismatch(greetings_);
   if (!mismatch.empty()) return fail(ExitCode::config, mismatch);
-  std::vector<std::string> texts;
-  for (const Greeting& greeting : greetings_) {
-    texts.push_back(greeting.host.name);
-    texts.push_back(greeting.host.boot_id);
+  RankTable table{.rows = {}, .turned_away = strangers_.text()};
+  for (const int rank : grouped_by_host(hosts_of(greetings_))) {
+    const Greeting& greeting = greetings_[static_cast<size_t>(rank)];
+    table.rows.push_back({greeting.rank, greeting.host});
   }
-  texts.push_back(turned_away());
-  const std::string table = encode_message(MessageType::table, encode_texts(texts));
+  number_anew(table);
+  const std::string message = encode_message(MessageType::table, table.encode());
   for (Peer& peer : peers_) {
     if (peer.accepted)
-      peer.out += table;
+      peer.out += message;
     else
       peer.dropped = true;
   }
   met_ = true;
   listener_.close();
+}
+
+/// From here on a rank's number is its row in the table.
+void RendezvousServer::number_anew(const RankTable& table) {
+  std::vector<Greeting> greetings(world_size_);
+  for (size_t rank = 0; rank < world_size_; ++rank)
+    greetings[rank] = std::move(greetings_[static_cast<size_t>(table.rows[rank].launcher_rank)]);
+  greetings_ = std::move(greetings);
+  for (Peer& peer : peers_)
+    if (peer.rank >= 0) peer.rank = table.rank_of(peer.rank);
 }
 
 void RendezvousServer::take_blob(Peer& peer, std::string payload) {
@@ -329,8 +336,8 @@ void RendezvousServer::check_nobody_left() {
   for (size_t rank = 0; rank < world_size_; ++rank)
     if (has_left_[rank] != 0 && has_blob_[rank] == 0)
       return fail(ExitCode::peer_lost,
-                  fmt::format("rank {} on {} has ended while others wait for it", rank,
-                              greetings_[rank].host.name));
+                  fmt::format("{} has ended while others wait for it",
+                              name_of(static_cast<int>(rank), greetings_[rank])));
 }
 
 void RendezvousServer::take_status(Peer& peer, std::string_view payload) {

@@ -14,7 +14,9 @@
 #include "launch/handshake.h"
 #include "launch/message.h"
 #include "launch/rank_status.h"
+#include "launch/rank_table.h"
 #include "launch/socket.h"
+#include "launch/stranger_log.h"
 
 namespace swallow {
 
@@ -67,8 +69,8 @@ class RendezvousServer {
   void refuse(Peer& peer);
   void make_room();
   void turn_away(Peer& peer, std::string_view how);
-  [[nodiscard]] std::string turned_away() const;
   void complete_meeting();
+  void number_anew(const RankTable& table);
   void take_blob(Peer& peer, std::string payload);
   void check_nobody_left();
   void take_status(Peer& peer, std::string_view payload);
@@ -96,8 +98,7 @@ class RendezvousServer {
   size_t num_present_ = 0;
   bool met_ = false;
   Deadline meet_by_;
-  size_t num_strangers_ = 0;            // connections turned away
-  std::vector<std::string> strangers_;  // the first of them, and why
+  StrangerLog strangers_;
 
   std::vector<std::string> blobs_;  // [world size] of the exchange under way
   std::vector<char> has_blob_;      // [world size]

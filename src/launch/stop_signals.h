@@ -19,6 +19,9 @@ class StopSignals {
   /// The first signal that has come so far, or 0. Does not wait.
   [[nodiscard]] int received();
 
+  /// Readable as long as a signal has come that received() has not been asked for.
+  [[nodiscard]] int fd() const noexcept { return fd_; }
+
  private:
   int fd_ = -1;
   int first_ = 0;

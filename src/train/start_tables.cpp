@@ -41,11 +41,18 @@ TextTable stage_table(const RunConfig& config, const RunShape& run, const Proces
 
 TextTable host_table(const HostMap& hosts) {
   TextTable table{.title = "Hosts", .header = {"host", "ranks"}};
+  const std::vector<int>& launcher = hosts.launcher_ranks;
+  if (!launcher.empty()) table.header.emplace_back("numbered by the launcher");
   std::vector<std::vector<int>> ranks(static_cast<size_t>(hosts.num_nodes()));
   for (size_t rank = 0; rank < hosts.node_of_rank.size(); ++rank)
     ranks[static_cast<size_t>(hosts.node_of_rank[rank])].push_back(static_cast<int>(rank));
-  for (size_t node = 0; node < ranks.size(); ++node)
+  for (size_t node = 0; node < ranks.size(); ++node) {
     table.rows.push_back({hosts.host_names[node], number_ranges(ranks[node])});
+    if (launcher.empty()) continue;
+    std::vector<int> before;
+    for (const int rank : ranks[node]) before.push_back(launcher[static_cast<size_t>(rank)]);
+    table.rows.back().push_back(number_ranges(before));
+  }
   return table;
 }
 

@@ -24,28 +24,83 @@ using swallow::RendezvousOptions;
 using swallow::require_no_errors;
 using swallow::Socket;
 
-TEST_CASE("ranks on the same host and boot are neighbours", "[ranks]") {
+TEST_CASE("ranks of a host are consecutive, whatever the launcher's order", "[ranks]") {
   const MeetingJob job(6);
   std::vector<swallow::HostMap> maps(6);
+  std::vector<int> numbers(6);
   const auto errors =
       job.run({0, 1, 2, 3, 4, 5}, [&](const LaunchEnvironment& where, RendezvousOptions how) {
         // Ranks 0, 1, 4 on a; 2, 5 on b; 3 on another machine that is called a as well.
         const std::vector<swallow::HostIdentity> hosts = {{"a", "1"}, {"a", "1"}, {"b", "2"},
                                                           {"a", "3"}, {"a", "1"}, {"b", "2"}};
         how.host = hosts[static_cast<size_t>(where.rank)];
-        maps[static_cast<size_t>(where.rank)] = meet(where, how).hosts;
+        Meeting meeting = meet(where, how);
+        maps[static_cast<size_t>(where.rank)] = meeting.hosts;
+        numbers[static_cast<size_t>(where.rank)] = meeting.control->rank();
+        // What rank i says is blob i, by its new number.
+        const auto blobs = meeting.control->exchange(std::to_string(meeting.control->rank()));
+        for (size_t i = 0; i < blobs.size(); ++i)
+          SWALLOW_CHECK(blobs[i] == std::to_string(i), "blob {} is from rank {}", i, blobs[i]);
       });
   require_no_errors(errors);
+  REQUIRE(numbers == std::vector<int>{0, 1, 3, 5, 2, 4});
   for (const swallow::HostMap& map : maps) {
-    REQUIRE(map.node_of_rank == std::vector<int>{0, 0, 1, 2, 0, 1});
+    REQUIRE(map.node_of_rank == std::vector<int>{0, 0, 0, 1, 1, 2});
+    REQUIRE(map.launcher_ranks == std::vector<int>{0, 1, 4, 2, 5, 3});
     REQUIRE(map.host_names == std::vector<std::string>{"a", "b", "a"});
     REQUIRE(map.num_nodes() == 3);
-    REQUIRE(map.local_rank(4) == 2);
-    REQUIRE(map.local_size(4) == 3);
-    REQUIRE(map.local_rank(5) == 1);
-    REQUIRE(map.local_size(3) == 1);
-    REQUIRE(map.host_name(5) == "b");
+    REQUIRE(map.local_rank(2) == 2);
+    REQUIRE(map.local_size(2) == 3);
+    REQUIRE(map.local_rank(4) == 1);
+    REQUIRE(map.local_size(5) == 1);
+    REQUIRE(map.host_name(4) == "b");
   }
+}
+
+TEST_CASE("ranks that are grouped already keep the launcher's numbers", "[ranks]") {
+  const MeetingJob job(4);
+  const auto errors =
+      job.run({0, 1, 2, 3}, [](const LaunchEnvironment& where, RendezvousOptions how) {
+        how.host = {.name = where.rank < 2 ? "z" : "a", .boot_id = "1"};
+        const Meeting meeting = meet(where, how);
+        SWALLOW_CHECK(meeting.control->rank() == where.rank, "rank {} became {}", where.rank,
+                      meeting.control->rank());
+        SWALLOW_CHECK(meeting.hosts.launcher_ranks.empty(), "numbered anew");
+        SWALLOW_CHECK(meeting.hosts.host_names.front() == "z", "hosts are sorted by name");
+      });
+  require_no_errors(errors);
+}
+
+TEST_CASE("a lost rank that was numbered anew is named by both numbers", "[ranks]") {
+  const MeetingJob job(4);  // of the launcher's ranks, 0 and 2 are on a, 1 and 3 on b
+  const auto errors =
+      job.run({0, 1, 2, 3}, [](const LaunchEnvironment& where, RendezvousOptions how) {
+        how.host = {.name = where.rank % 2 == 0 ? "a" : "b", .boot_id = "1"};
+        Meeting meeting = meet(where, how);
+        if (where.rank == 1) throw swallow::DataError("bad luck");
+        meeting.control->barrier();
+      });
+  for (const size_t rank : {0U, 2U, 3U})
+    CHECK_THAT(errors[rank], Catch::StartsWith("CommError") &&
+                                 Contains("rank 2 on b (the launcher's 1): ended by an error"));
+}
+
+TEST_CASE("a signal ends the wait for ranks that have not come", "[ranks]") {
+  const MeetingJob job(4);  // ranks 2 and 3 never come
+  const int stopped = GENERATE(0, 1);
+  auto [signal, other_end] = swallow::socket_pair();
+  const auto errors = job.run({0, 1}, [&](const LaunchEnvironment& where, RendezvousOptions how) {
+    if (where.rank == stopped) {
+      how.stop_fd = signal.fd();
+      send_all(other_end, "x", 1, swallow::deadline_after(60s));
+    } else if (where.rank == 1) {
+      how.timeouts.meet = 2s;  // it may find no rank 0 any more
+    }
+    meet(where, how);
+  });
+  const auto at = static_cast<size_t>(stopped);
+  CHECK_THAT(errors[at], Catch::StartsWith("other: ") && Contains("stopped by a signal"));
+  CHECK_THAT(errors[1 - at], Catch::StartsWith("CommError"));
 }
 
 TEST_CASE("ranks that never come are named after the time limit", "[ranks]") {

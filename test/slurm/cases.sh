@@ -100,6 +100,15 @@ case $case_name in
     done
     ;;
 
+  ranks_that_srun_spreads_over_the_nodes_are_grouped_by_node)
+    straight 24
+    timeout $patience srun --nodes 2 --ntasks-per-node 4 --distribution cyclic "${run[@]}" \
+      --train-iters 24 --save "$work/cyclic" >"$work/cyclic.out" 2>&1 || die "--distribution cyclic"
+    [ "$(grep -cE '^  node(1 +0-3 +0, 2, 4, 6|2 +4-7 +1, 3, 5, 7)$' "$work/cyclic.out")" = 2 ] ||
+      die "the ranks were not numbered by node: $(grep -A4 Hosts "$work/cyclic.out")"
+    same_run "$work/cyclic" "$work/straight" 24
+    ;;
+
   a_job_stopped_by_scancel_is_requeued_and_goes_on)
     straight $iterations
     submit
