@@ -176,6 +176,19 @@ case $case_name in
       die "rank 6 did not wait in a call"
     ;;
 
+  a_rank_that_hangs_in_its_computation_ends_all_and_is_named)
+    start hung 100000 --save "$work/hung" --phase-timeouts step=0.1
+    wait_for hung ' 3/100000 '
+    rank=$(pgrep -P "$launcher" | tail -n 1)
+    "$(dirname "$binary")/hold_thread" "$rank" >"$work/held.out" &
+    finish 76
+    grep -q held "$work/held.out" || die "the thread was not held"
+    grep -qE 'rank 7 hangs in step|not waiting for others: .*rank 7 on' "$work/hung.out" ||
+      die "the rank that hangs is not named"
+    grep -q -- '--phase-timeouts step=0.1' "$work/hung.out" || die "the limit is not named"
+    ! kill -0 "$rank" 2>/dev/null || die "process $rank is left"
+    ;;
+
   a_suspended_job_has_not_hung)
     job straight 200 --save "$work/straight"
     start suspended 200 --save "$work/suspended" --distributed-timeout-minutes 0.1 \
