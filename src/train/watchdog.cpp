@@ -13,6 +13,7 @@ namespace swallow {
 namespace {
 
 constexpr int kTimesLongestStep = 10;
+constexpr int kPatience = 5;  // intervals
 
 double seconds(AwakeClock::duration time) {
   return std::chrono::duration<double>(time).count();
@@ -50,10 +51,10 @@ void Watchdog::watch() {
   std::unique_lock lock(mutex_);
   while (!wake_.wait_for(lock, options_.interval, [&] { return stopped_; })) {
     AwakeClock::tick();
-    std::string reason = overdue();
+    const Doing doing = world_.calls ? world_.calls->doing() : Doing{};
+    std::string reason = overdue(doing.busy_seconds < 0);
     const std::string where = place();
     lock.unlock();
-    const Doing doing = world_.calls ? world_.calls->doing() : Doing{};
     world_.control->tell(doing.busy_seconds, where + ", " + doing.text);
     if (!reason.empty()) {
       reason += ", " + doing.text;
@@ -85,15 +86,17 @@ std::string Watchdog::place() const {
   return {};
 }
 
-/// Why the phase has lasted too long, or nothing.
-std::string Watchdog::overdue() const {
+/// Why the phase has lasted too long, or nothing. A rank that waits for others lets them speak
+/// first: the one that hangs, if it can, says more.
+std::string Watchdog::overdue(bool waits) const {
   Clock::duration limit = options_.limits.of(phase_);
   if (limit == Clock::duration::zero()) return {};
   if (phase_ == Phase::step) limit = std::max(limit, kTimesLongestStep * longest_step_);
   const Clock::duration passed = Clock::now() - since_;
-  if (passed < limit) return {};
-  return fmt::format("rank {} hangs in {}: {:.0f} s, with --phase-timeouts {}={:.4g} [minutes]",
-                     world_.rank, place(), seconds(passed), name_of(phase_), seconds(limit) / 60);
+  if (passed < limit + (waits ? kPatience * options_.interval : Clock::duration::zero())) return {};
+  return fmt::format("rank {} {} in {}: {:.0f} s, with --phase-timeouts {}={:.4g} [minutes]",
+                     world_.rank, waits ? "waits" : "hangs", place(), seconds(passed),
+                     name_of(phase_), seconds(limit) / 60);
 }
 
 /// Why this rank, which ought to have ended with the job, must be ended.

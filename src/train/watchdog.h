@@ -45,7 +45,7 @@ class Watchdog {
 
   void watch();
   [[nodiscard]] std::string place() const;
-  [[nodiscard]] std::string overdue() const;
+  [[nodiscard]] std::string overdue(bool waits) const;
   [[nodiscard]] std::string given_up();
 
   const World& world_;

@@ -75,6 +75,35 @@ TEST_CASE("a phase beyond its limit ends the job for all ranks, with its place i
   CHECK_THAT(seen_by_other, Catch::Contains("rank 0 hangs in"));
 }
 
+TEST_CASE("a rank that waits for one that hangs lets that one give the reason", "[ranks]") {
+  std::string hanging;
+  std::string waiting;
+  std::atomic<bool> over = false;
+  run_ranks({.dp = 2, .tp = 1, .pp = 1}, [&](World& world) {
+    world.calls = std::make_unique<CallRing>();
+    world.dp = std::make_unique<RecordedCommunicator>(std::move(world.dp), Axis::dp, *world.calls);
+    PhaseLimits limits = no_limits();
+    limits.set(Phase::evaluation, world.rank == 0 ? 20ms : 400ms);  // the waiting one is far ahead
+    Expiry expiry;
+    auto options = expiry.options(limits);
+    options.interval = 100ms;  // times its patience, it is behind
+    Watchdog watchdog(world, options);
+    watchdog.enter(Phase::evaluation, 4);
+    if (world.rank == 1) {
+      hanging = expiry.wait();
+      over = true;
+      return;
+    }
+    try {
+      world.dp->barrier();
+    } catch (const CommError& error) {
+      waiting = error.what();
+    }
+  });
+  CHECK_THAT(hanging, Catch::Contains("rank 1 hangs in"));
+  CHECK_THAT(waiting, Catch::Contains("rank 1 hangs in"));
+}
+
 TEST_CASE("a step may take ten times the longest before it", "[ranks]") {
   run_ranks({.dp = 1, .tp = 1, .pp = 1}, [&](World& world) {
     PhaseLimits limits = no_limits();
