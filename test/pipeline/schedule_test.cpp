@@ -52,7 +52,7 @@ TEST_CASE("1F1B keeps at most min(stages - stage, micro-batches) in flight, GPip
 }
 
 TEST_CASE("both schedules lose (stages - 1) slots to the bubble", "[unit]") {
-  const SimulationCosts costs{.forward = 1, .backward = 2};
+  const SimulationCosts costs = SimulationCosts::uniform(8, 1, 2);
   for (Generator generate : {&one_forward_one_backward, &gpipe}) {
     const auto result = simulate(all_stages(generate, 8, 64), costs);
     REQUIRE(result.time == Approx((64 + 7) * 3.0));
