@@ -9,6 +9,7 @@
 #include "checkpoint/hugging_face_load.h"
 #include "commands/import.h"
 #include "config/run_shape.h"
+#include "plan/memory_plan.h"
 #include "telemetry/number_text.h"
 #include "telemetry/table.h"
 
@@ -42,14 +43,14 @@ struct RankPlan {
 std::vector<RankPlan> make_plans(const RunConfig& config, const RunShape& run,
                                  const HuggingFaceFolder& folder) {
   const ProcessGrid grid({.dp = run.dp, .tp = run.tp, .pp = run.pp});
-  const int shards = config.parallel.use_distributed_optimizer ? run.dp : 1;
   std::vector<RankPlan> plans;
   for (int rank = 0; rank < grid.world_size(); ++rank) {
     const GridCoordinate at = grid.coordinate(rank);
     const ModelShapes shapes = make_shapes(config, run, at);
-    const ParamLayout layout(param_specs(shapes), shards, config.parallel.ddp_bucket_size);
+    const ParamLayout layout = plan_layout(config, run, shapes);
     plans.push_back(
-        {rank, at, plan_folder_reads(folder, layout, shards > 1 ? at.dp : 0, shapes.dtype)});
+        {rank, at,
+         plan_folder_reads(folder, layout, layout.shards() > 1 ? at.dp : 0, shapes.dtype)});
   }
   return plans;
 }

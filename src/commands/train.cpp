@@ -16,12 +16,14 @@
 #include "config/help.h"
 #include "device/devices.h"
 #include "launch/shell_words.h"
+#include "plan/data_table.h"
+#include "plan/memory_table.h"
+#include "plan/process_map.h"
 #include "telemetry/log.h"
 #include "telemetry/metrics_log.h"
 #include "telemetry/table.h"
 #include "train/attempt_log.h"
 #include "train/last_calls.h"
-#include "train/start_tables.h"
 #include "train/trainer.h"
 
 namespace swallow {
@@ -87,7 +89,7 @@ void print_start(const ParsedCommandLine& parsed, const Job& job, const World& w
                            job.environment.source, stream.num_threads())
             << settings_table(parsed) << "\n"
             << grid_tables(config, run, world.grid, job.hosts) << "\n"
-            << memory_table(config, run, stream.device(), stream.num_threads()) << "\n"
+            << memory_table(plan_stages(config, run, stream.device(), stream.num_threads())) << "\n"
             << data_table(datasets) << std::endl;
 }
 

@@ -12,6 +12,7 @@
 #include "optim/distributed_optimizer.h"
 #include "optim/lr_schedule.h"
 #include "pipeline/executor.h"
+#include "plan/memory_plan.h"
 #include "tensor/arena.h"
 
 namespace swallow {
@@ -24,13 +25,6 @@ struct StepResult {
   bool finish = false;   // some rank asked to end the run for good after this step
   bool saved = false;    // every rank has written its file of the save in the background
   bool updated = false;  // false: loss or gradient was not finite and the weights were not touched
-};
-
-/// All memory of a rank, taken in one order from a planning and then from a real arena.
-struct EngineMemory {
-  OptimizerMemory optimizer;
-  StageMemory stage;
-  Tensor loss;  // [1] f64
 };
 
 class TrainingEngine {
@@ -59,8 +53,8 @@ class TrainingEngine {
   /// To be called after the weights alone were set.
   void reset_master() { optimizer_.reset_master(); }
 
-  [[nodiscard]] const ModelShapes& shapes() const noexcept { return shapes_; }
-  [[nodiscard]] const ParamLayout& layout() const noexcept { return layout_; }
+  [[nodiscard]] const ModelShapes& shapes() const noexcept { return plan_.shapes; }
+  [[nodiscard]] const ParamLayout& layout() const noexcept { return plan_.layout; }
   [[nodiscard]] const OptimizerMemory& memory() const noexcept { return optimizer_.memory(); }
   [[nodiscard]] const Ledger& ledger() const noexcept { return arena_.ledger(); }
 
@@ -71,9 +65,7 @@ class TrainingEngine {
   RunShape run_;
   Stream& stream_;
   const World& world_;
-  ModelShapes shapes_;
-  ParamLayout layout_;
-  Schedule schedule_;
+  EnginePlan plan_;
   LrSchedule lr_;
   Arena arena_;
   EngineMemory memory_;
@@ -82,13 +74,5 @@ class TrainingEngine {
   DistributedOptimizer optimizer_;
   CancelOnError cancel_;  // last: gone before the memory that kernels may still use
 };
-
-/// The bytes, by category, that an engine with these settings would allocate on `device`; nothing
-/// is allocated, and the device need not exist.
-Ledger plan_memory(const RunConfig& config, const RunShape& run, GridCoordinate at, Device device,
-                   int num_threads);
-
-/// Bytes of host memory that a rank's Snapshot would take for --async-save.
-int64_t plan_snapshot(const RunConfig& config, const RunShape& run, GridCoordinate at);
 
 }  // namespace swallow

@@ -16,8 +16,8 @@ const std::map<std::string, int>& rows() {
   static const std::map<std::string, int> table{
       {"base", 0},   {"config", 1},   {"launch", 1}, {"telemetry", 1},  {"device", 2},
       {"tensor", 3}, {"kernels", 4},  {"comm", 4},   {"data", 4},       {"parallel", 5},
-      {"model", 6},  {"pipeline", 7}, {"optim", 7},  {"checkpoint", 8}, {"train", 9},
-      {"plan", 9},   {"report", 9},   {"bench", 9},  {"commands", 10},  {"main", 11},
+      {"model", 6},  {"pipeline", 7}, {"optim", 7},  {"checkpoint", 8}, {"plan", 9},
+      {"train", 10}, {"report", 10},  {"bench", 10}, {"commands", 11},  {"main", 12},
   };
   return table;
 }

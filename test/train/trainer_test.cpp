@@ -201,22 +201,3 @@ TEST_CASE("a gradient that is not finite never reaches the weights", "[ranks]") 
       throw std::runtime_error("master weights changed");
   });
 }
-
-TEST_CASE("planned memory is what the engine allocates", "[unit]") {
-  for (const GridShape grid : {GridShape{1, 1, 1}, GridShape{2, 2, 2}})
-    for (const auto recompute : {Recompute::none, Recompute::selective, Recompute::full}) {
-      RunConfig config = tiny_config();
-      config.parallel.tensor_model_parallel_size = grid.tp;
-      config.parallel.pipeline_model_parallel_size = grid.pp;
-      config.training.recompute_granularity = recompute;
-      const RunShape run = resolve(config, grid.world_size());
-      std::vector<int> equal(static_cast<size_t>(grid.world_size()));
-      run_ranks(grid, [&](World& world) {
-        Stream stream{Device{}};
-        const TrainingEngine engine(config, run, stream, world);
-        equal[static_cast<size_t>(world.rank)] =
-            engine.ledger() == plan_memory(config, run, world.at, Device{}, 1) ? 1 : 0;
-      });
-      for (const int same : equal) REQUIRE(same == 1);
-    }
-}

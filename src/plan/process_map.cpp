@@ -1,18 +1,16 @@
-#include "train/start_tables.h"
+#include "plan/process_map.h"
 
 #include <fmt/ranges.h>
 
 #include <algorithm>
 
+#include "base/check.h"
 #include "model/shapes.h"
 #include "telemetry/table.h"
-#include "train/engine.h"
 
 namespace swallow {
 
 namespace {
-
-constexpr double kMiB = 1024.0 * 1024.0;
 
 TextTable layout_table(const RunConfig& config, const RunShape& run) {
   const ParallelConfig& p = config.parallel;
@@ -39,19 +37,66 @@ TextTable stage_table(const RunConfig& config, const RunShape& run, const Proces
   return table;
 }
 
-TextTable host_table(const HostMap& hosts) {
-  TextTable table{.title = "Hosts", .header = {"host", "ranks"}};
-  const std::vector<int>& launcher = hosts.launcher_ranks;
-  if (!launcher.empty()) table.header.emplace_back("numbered by the launcher");
+/// Ranks of one host that are all combinations of some coordinates along the three axes.
+struct HostBlock {
+  std::vector<int> ranks, pp, dp, tp;
+};
+
+/// Joins neighbours that differ along one axis alone.
+void join(std::vector<HostBlock>& blocks, std::vector<int> HostBlock::*axis) {
+  std::vector<HostBlock> joined;
+  for (HostBlock& block : blocks) {
+    const auto differs = [&](std::vector<int> HostBlock::*other) {
+      return other != axis && joined.back().*other != block.*other;
+    };
+    if (joined.empty() || differs(&HostBlock::pp) || differs(&HostBlock::dp) ||
+        differs(&HostBlock::tp)) {
+      joined.push_back(std::move(block));
+      continue;
+    }
+    const auto append = [&](std::vector<int> HostBlock::*list) {
+      std::vector<int>& whole = joined.back().*list;
+      whole.insert(whole.end(), (block.*list).begin(), (block.*list).end());
+    };
+    append(&HostBlock::ranks);
+    append(axis);
+  }
+  blocks = std::move(joined);
+}
+
+/// One block where a host holds whole groups; more where a group is cut.
+std::vector<HostBlock> host_blocks(const ProcessGrid& grid, const std::vector<int>& ranks) {
+  std::vector<HostBlock> blocks;
+  for (const int rank : ranks) {
+    const GridCoordinate at = grid.coordinate(rank);
+    blocks.push_back({.ranks = {rank}, .pp = {at.pp}, .dp = {at.dp}, .tp = {at.tp}});
+  }
+  for (const auto axis : {&HostBlock::tp, &HostBlock::dp, &HostBlock::pp}) join(blocks, axis);
+  return blocks;
+}
+
+/// What the launcher called these ranks.
+std::string launcher_numbers(const HostMap& hosts, const std::vector<int>& ranks) {
+  std::vector<int> numbers;
+  for (const int rank : ranks) numbers.push_back(hosts.launcher_ranks[static_cast<size_t>(rank)]);
+  return number_ranges(numbers);
+}
+
+TextTable host_table(const ProcessGrid& grid, const HostMap& hosts) {
+  TextTable table{.title = "Hosts", .header = {"host", "ranks", "stage", "DP", "TP"}};
+  const bool renumbered = !hosts.launcher_ranks.empty();
+  if (renumbered) table.header.emplace_back("numbered by the launcher");
   std::vector<std::vector<int>> ranks(static_cast<size_t>(hosts.num_nodes()));
   for (size_t rank = 0; rank < hosts.node_of_rank.size(); ++rank)
     ranks[static_cast<size_t>(hosts.node_of_rank[rank])].push_back(static_cast<int>(rank));
   for (size_t node = 0; node < ranks.size(); ++node) {
-    table.rows.push_back({hosts.host_names[node], number_ranges(ranks[node])});
-    if (launcher.empty()) continue;
-    std::vector<int> before;
-    for (const int rank : ranks[node]) before.push_back(launcher[static_cast<size_t>(rank)]);
-    table.rows.back().push_back(number_ranges(before));
+    std::string name = hosts.host_names[node];
+    for (const HostBlock& block : host_blocks(grid, ranks[node])) {
+      table.rows.push_back({name, number_ranges(block.ranks), number_ranges(block.pp),
+                            number_ranges(block.dp), number_ranges(block.tp)});
+      if (renumbered) table.rows.back().push_back(launcher_numbers(hosts, block.ranks));
+      name.clear();  // the host's other blocks stand below
+    }
   }
   return table;
 }
@@ -72,6 +117,15 @@ std::vector<int> split_groups(const ProcessGrid& grid, const HostMap& hosts) {
 
 }  // namespace
 
+HostMap assumed_hosts(int world_size, int ranks_per_node) {
+  SWALLOW_CHECK(ranks_per_node >= 1, "{} ranks on a host", ranks_per_node);
+  HostMap hosts;
+  for (int rank = 0; rank < world_size; ++rank) hosts.node_of_rank.push_back(rank / ranks_per_node);
+  for (int node = 0; node * ranks_per_node < world_size; ++node)
+    hosts.host_names.push_back(fmt::format("node{}", node));
+  return hosts;
+}
+
 std::string number_ranges(const std::vector<int>& numbers) {
   std::vector<std::string> ranges;
   for (size_t i = 0; i < numbers.size();) {
@@ -89,59 +143,13 @@ std::string grid_tables(const RunConfig& config, const RunShape& run, const Proc
   std::string text = layout_table(config, run).text();
   const std::string difference = describe_paper_difference(config, run);
   text += fmt::format("{}{}\n{}\n{}", difference, difference.empty() ? "" : "\n",
-                      stage_table(config, run, grid).text(), host_table(hosts).text());
+                      stage_table(config, run, grid).text(), host_table(grid, hosts).text());
   const std::vector<int> split = split_groups(grid, hosts);
   if (!split.empty())
     text += fmt::format(
         "warning: {} of {} tensor-parallel groups leave their host (those of ranks {}); TP {} "
-        "wants "
-        "hosts with a multiple of {} ranks\n",
+        "wants hosts with a multiple of {} ranks\n",
         split.size(), run.world_size / run.tp, number_ranges(split), run.tp, run.tp);
-  return text;
-}
-
-std::string memory_table(const RunConfig& config, const RunShape& run, Device device,
-                         int num_threads) {
-  TextTable table{.title = "Planned memory of a rank, MiB", .header = {"stage"}};
-  for (int stage = 0; stage < run.pp; ++stage) {
-    const Ledger ledger = plan_memory(config, run, {.pp = stage}, device, num_threads);
-    std::vector<std::string> row = {std::to_string(stage)};
-    for (const auto& [category, bytes] : ledger.rows()) {
-      auto column = std::find(table.header.begin(), table.header.end(), category);
-      if (column == table.header.end()) column = table.header.insert(column, category);
-      const auto index = static_cast<size_t>(column - table.header.begin());
-      row.resize(std::max(row.size(), index + 1));
-      row[index] = fmt::format("{:.1f}", static_cast<double>(bytes) / kMiB);
-    }
-    row.push_back(fmt::format("{:.1f}", static_cast<double>(ledger.total()) / kMiB));
-    table.rows.push_back(row);
-  }
-  const size_t columns = table.header.size();
-  for (auto& row : table.rows) {  // the total stands behind the last category of any stage
-    const std::string total = row.back();
-    row.pop_back();
-    row.resize(columns);
-    row.push_back(total);
-  }
-  table.header.emplace_back("total");
-  if (config.checkpoint.async_save) {
-    table.header.emplace_back("copy for --async-save, on the host");
-    for (int stage = 0; stage < run.pp; ++stage)
-      table.rows[static_cast<size_t>(stage)].push_back(fmt::format(
-          "{:.1f}", static_cast<double>(plan_snapshot(config, run, {.pp = stage})) / kMiB));
-  }
-  return table.text();
-}
-
-std::string data_table(const Datasets& datasets) {
-  TextTable table{.title = "Data",
-                  .header = {"split", "file", "share", "documents", "tokens", "samples", "epochs"}};
-  for (const DatasetFact& fact : datasets.facts)
-    table.rows.push_back({fact.split, fact.prefix, fmt::format("{:.3f}", fact.share),
-                          std::to_string(fact.documents), std::to_string(fact.tokens),
-                          std::to_string(fact.samples), std::to_string(fact.epochs)});
-  std::string text = table.text();
-  for (const std::string& notice : datasets.notices) text += notice + "\n";
   return text;
 }
 
