@@ -11,6 +11,7 @@
 #include "commands/import.h"
 #include "commands/inspect.h"
 #include "commands/jobscript.h"
+#include "commands/plan.h"
 #include "commands/preprocess.h"
 #include "commands/train.h"
 #include "config/cli.h"
@@ -85,6 +86,7 @@ int run_command(const std::vector<std::string>& arguments, char** argv,
   if (parsed.command == "inspect") return run_inspect(parsed.rest, std::cout);
   if (parsed.command == "compare") return run_compare(parsed.rest, std::cout);
   if (parsed.command == "jobscript") return run_jobscript(parsed, arguments, std::cout);
+  if (parsed.command == "plan") return run_plan(std::move(parsed), std::cout);
   const bool bench = parsed.command == "bench";
   if (bench) prepare_bench(parsed);
   complete_model(parsed);

@@ -17,12 +17,6 @@ namespace swallow {
 
 namespace {
 
-int threads_per_rank(const RunConfig& config, int local_size) {
-  if (config.parallel.cpu_threads > 0) return static_cast<int>(config.parallel.cpu_threads);
-  const int cores = static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
-  return std::max(1, cores / local_size);
-}
-
 CommBackend comm_backend(CommChoice choice) {
   switch (choice) {
     case CommChoice::host:
@@ -80,6 +74,16 @@ Job join_job(const ParsedCommandLine& parsed, std::unique_ptr<World>& world, int
   world = std::make_unique<World>(make_world(grid, rank, std::move(meeting.control), transport));
   Stream stream = take_device(config, local_rank, local_size);
   return {std::move(environment), run, std::move(meeting.hosts), std::move(stream)};
+}
+
+bool leaves_backend_open(const ParsedCommandLine& parsed) {
+  return parsed.origins.at("backend").kind == OriginKind::built_in;
+}
+
+int threads_per_rank(const RunConfig& config, int local_size) {
+  if (config.parallel.cpu_threads > 0) return static_cast<int>(config.parallel.cpu_threads);
+  const int cores = static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
+  return std::max(1, cores / local_size);
 }
 
 Stream take_device(const RunConfig& config, int local_rank, int local_size) {

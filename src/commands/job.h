@@ -26,6 +26,13 @@ struct Job {
 /// before all ranks have come; -1: none.
 Job join_job(const ParsedCommandLine& parsed, std::unique_ptr<World>& world, int stop_fd = -1);
 
+/// Whether neither a flag nor the preset says --backend: what is written or planned for a cluster
+/// is then for its GPUs.
+bool leaves_backend_open(const ParsedCommandLine& parsed);
+
+/// Of a rank that is one of `local_size` on its host: --cpu-threads, or its share of the cores.
+int threads_per_rank(const RunConfig& config, int local_size);
+
 /// The device of a rank that is number `local_rank` of `local_size` on its host, with its share of
 /// the host's cores.
 Stream take_device(const RunConfig& config, int local_rank, int local_size);

@@ -10,6 +10,8 @@
 #include "base/math.h"
 #include "checkpoint/file.h"
 #include "commands/checkpoint_args.h"
+#include "commands/job.h"
+#include "commands/own_flags.h"
 #include "config/run_shape.h"
 #include "config/value_text.h"
 #include "launch/job_script.h"
@@ -17,14 +19,6 @@
 namespace swallow {
 
 namespace {
-
-using OwnFlags = std::map<std::string, std::string>;
-
-int64_t integer_or(const OwnFlags& own, const std::string& name, int64_t otherwise, Range range) {
-  const auto found = own.find(name);
-  return found == own.end() ? otherwise
-                            : parse_integer(fmt::format("--{} ", name), found->second, range);
-}
 
 std::string name_or(const OwnFlags& own, const std::string& name, const std::string& otherwise) {
   const auto found = own.find(name);
@@ -81,11 +75,6 @@ std::string default_job_name(const std::string& preset) {
   const bool plain =
       !preset.empty() && preset.size() < 32 && preset.find_first_of("/. ") == std::string::npos;
   return plain ? "swallow-" + preset : "swallow-train";
-}
-
-/// A job computes on GPUs unless a flag or the preset says otherwise.
-bool leaves_backend_open(const ParsedCommandLine& parsed) {
-  return parsed.origins.at("backend").kind == OriginKind::built_in;
 }
 
 JobRequest read_request(const ParsedCommandLine& parsed) {

@@ -51,9 +51,19 @@ constexpr std::array kJobscriptFlags{
     CommandFlag{"overwrite", "", "replace that file"},
 };
 
+constexpr std::array kPlanFlags{
+    CommandFlag{"nodes", "N", "[those of the paper's run of the preset, or the fewest]"},
+    CommandFlag{"gpus-per-node", "N", "as many ranks run on a node [8]"},
+    CommandFlag{"world-size", "N", "ranks in all, instead of --nodes"},
+    CommandFlag{"gpu-memory-gib", "X", "memory of a GPU, which the plan must fit"},
+    CommandFlag{"map", "", "print only which rank is where"},
+    CommandFlag{"presets-markdown", "", "print README.md's table of the paper's presets"},
+};
+
 constexpr std::array kCommands{
     Command{"train", "pre-train a model (the default when flags come first)", true},
     Command{"bench", "time training steps; takes the flags of training", true, kBenchFlags},
+    Command{"plan", "show a run's processes, memory and pipeline", true, kPlanFlags},
     Command{"import", "extend a vocabulary, or plan a load", true, kImportFlags},
     Command{"export", "write a checkpoint as a Hugging Face folder"},
     Command{"preprocess", "turn JSONL text into .bin/.idx, or join such pairs"},
