@@ -40,7 +40,14 @@ void CallRing::begin(Axis axis, const Call& call) noexcept {
 }
 
 void CallRing::end() noexcept {
-  entry(last_.load(kRelaxed)).end.store(now(), std::memory_order_release);
+  Entry& e = entry(last_.load(kRelaxed));
+  const int64_t time = now();
+  e.end.store(time, std::memory_order_release);
+  waited_.store(waited_.load(kRelaxed) + time - e.begin.load(kRelaxed), kRelaxed);
+}
+
+double CallRing::waited_seconds() const noexcept {
+  return seconds(waited_.load(kRelaxed));
 }
 
 CallRing::Record CallRing::read(uint64_t number) const {

@@ -1,6 +1,6 @@
 // The last calls that a rank made of its communicators, for the one question after a hang: who was
-// where. Writing one costs two looks at the clock and a few stores. One thread makes calls; any
-// thread may read.
+// where; and the time spent in all of them. Writing one costs two looks at the clock and a few
+// stores. One thread makes calls; any thread may read.
 #pragma once
 
 #include <array>
@@ -28,6 +28,10 @@ class CallRing {
   void begin(Axis axis, const Call& call) noexcept;
   /// The call that has begun has returned.
   void end() noexcept;
+
+  /// Seconds in calls that have returned. Where a call returns with its work done, as between CPUs,
+  /// that is the time spent waiting for others and moving bytes.
+  [[nodiscard]] double waited_seconds() const noexcept;
 
   [[nodiscard]] Doing doing() const;
   /// A line for each call, the oldest first, with seconds since it began and how long it took.
@@ -57,7 +61,8 @@ class CallRing {
   [[nodiscard]] Record read(uint64_t number) const;
 
   std::array<Entry, kCapacity> entries_;
-  std::atomic<uint64_t> last_ = 0;  // number of the latest call
+  std::atomic<uint64_t> last_ = 0;   // number of the latest call
+  std::atomic<int64_t> waited_ = 0;  // nanoseconds between begin and end of all calls
 };
 
 }  // namespace swallow

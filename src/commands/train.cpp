@@ -36,7 +36,9 @@ std::string log_folder(const RunConfig& config) {
   return config.log.log_dir.empty() ? config.checkpoint.save : config.log.log_dir;
 }
 
-std::unique_ptr<MetricsLog> make_metrics(const RunConfig& config, const RunShape& run) {
+std::unique_ptr<MetricsLog> make_metrics(const RunConfig& config, const Job& job,
+                                         const World& world) {
+  const RunShape& run = job.run;
   const std::string folder = log_folder(config);
   if (!folder.empty()) {
     std::error_code error;
@@ -58,6 +60,7 @@ std::unique_ptr<MetricsLog> make_metrics(const RunConfig& config, const RunShape
                         .log_interval = config.log.log_interval,
                         .train_iters = config.training.train_iters,
                         .world_size = run.world_size,
+                        .places = rank_places(world.grid, job.hosts),
                         .peak_tflops = config.log.peak_tflops,
                         .model = model_size(config.model, run)},
       std::cout);
@@ -208,7 +211,7 @@ ExitCode train(const ParsedCommandLine& parsed, Job& job, const World& world, St
     const Datasets datasets = open_data(config, job.run, start, world, log);
     if (world.rank == 0 && metrics == nullptr) {
       print_start(parsed, job, world, datasets);
-      metrics = make_metrics(config, job.run);
+      metrics = make_metrics(config, job, world);
     }
     require_memory(config, job, world);
     begin_attempt(life, config, job, world, start.iteration);

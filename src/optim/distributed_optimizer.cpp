@@ -44,13 +44,14 @@ std::vector<Tensor> param_views(const ParamLayout& layout, const Tensor& flat) {
 
 DistributedOptimizer::DistributedOptimizer(const ParamLayout& layout, OptimizerMemory memory,
                                            const OptimizerConfig& config, bool sequence_parallel,
-                                           Stream& stream, const World& world)
+                                           Stream& stream, const World& world, StallMeter& stalls)
     : layout_(layout),
       memory_(memory),
       config_(config),
       sequence_parallel_(sequence_parallel),
       stream_(stream),
       world_(world),
+      stalls_(stalls),
       pieces_(layout.pieces(shard_rank())),
       dp_stream_(stream.device(), stream.num_threads()),
       produced_(stream.device()),
@@ -83,8 +84,13 @@ void DistributedOptimizer::zero_gradients() {
 void DistributedOptimizer::before_reading(size_t end) {
   const int64_t flat_end = layout_.param(end - 1).end;
   const std::vector<FlatRange>& buckets = layout_.buckets();
-  for (; num_awaited_ < buckets.size() && buckets[num_awaited_].begin < flat_end; ++num_awaited_)
-    stream_.wait(gathered_[num_awaited_]);
+  const auto is_awaited = [&] {
+    return num_awaited_ == buckets.size() || buckets[num_awaited_].begin >= flat_end;
+  };
+  if (is_awaited()) return;
+  stalls_.begin(stream_);
+  for (; !is_awaited(); ++num_awaited_) stream_.wait(gathered_[num_awaited_]);
+  stalls_.end(stream_);
 }
 
 void DistributedOptimizer::gradients_complete(size_t begin) {
@@ -92,10 +98,12 @@ void DistributedOptimizer::gradients_complete(size_t begin) {
   const int64_t flat_begin = layout_.param(begin).begin;
   const std::vector<FlatRange>& buckets = layout_.buckets();
   if (num_unreduced_ == 0 || buckets[num_unreduced_ - 1].begin < flat_begin) return;
+  stalls_.begin(stream_);  // where calls go through the host, the stream has no work meanwhile
   produced_.record(stream_);
   dp_stream_.wait(produced_);
   for (; num_unreduced_ > 0 && buckets[num_unreduced_ - 1].begin >= flat_begin; --num_unreduced_)
     reduce_bucket(buckets[num_unreduced_ - 1]);
+  stalls_.end(stream_);
 }
 
 void DistributedOptimizer::reduce_bucket(const FlatRange& bucket) {
@@ -113,8 +121,10 @@ void DistributedOptimizer::reduce_gradients() {
     world_.tp->all_reduce(stream_, memory_.gradients.rows(replicated.begin, replicated.end),
                           ReduceOp::sum);
   gradients_complete(0);
+  stalls_.begin(stream_);
   reduced_.record(dp_stream_);
   stream_.wait(reduced_);
+  stalls_.end(stream_);
 }
 
 bool DistributedOptimizer::counts_for_norm(const ShardPiece& piece) const {
@@ -141,7 +151,9 @@ NormAndVotes DistributedOptimizer::gradient_norm(const Votes& votes) {
   ballot[1] = votes.finish ? 1 : 0;
   ballot[2] = votes.saved ? 1 : 0;
   copy(stream_, memory_.norm_sum, host);
+  stalls_.begin(stream_);
   world_.all_reduce_world(stream_, memory_.norm_sum, ReduceOp::sum);
+  stalls_.end(stream_);
   copy(stream_, host, memory_.norm_sum);
   world_.synchronize(stream_);
   return {.norm = std::sqrt(ExactSum::value(limbs.data())),
@@ -186,11 +198,13 @@ void DistributedOptimizer::update(const ShardPiece& piece, double lr, double gra
 void DistributedOptimizer::gather_bucket(size_t bucket) {
   const FlatRange& whole = layout_.buckets()[bucket];
   const FlatRange own = layout_.shard_of_bucket(whole, shard_rank());
+  stalls_.begin(stream_);  // as in gradients_complete
   produced_.record(stream_);
   dp_stream_.wait(produced_);
   world_.dp->all_gather(dp_stream_, memory_.params.rows(whole.begin, whole.end),
                         memory_.params.rows(own.begin, own.end));
   gathered_[bucket].record(dp_stream_);
+  stalls_.end(stream_);
 }
 
 double clip_factor(double norm, double clip) {

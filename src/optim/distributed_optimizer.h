@@ -9,6 +9,7 @@
 
 #include "comm/world.h"
 #include "config/run_config.h"
+#include "device/stall_meter.h"
 #include "model/shapes.h"
 #include "optim/param_layout.h"
 #include "tensor/arena.h"
@@ -52,10 +53,11 @@ struct NormAndVotes {
 /// behind the layers before it in the next forward pass.
 class DistributedOptimizer final : public ParamObserver {
  public:
-  /// layout.shards() is the data-parallel size or 1. All arguments outlive the optimizer.
+  /// layout.shards() is the data-parallel size or 1. `stalls` is told when the stream waits for
+  /// other ranks. All arguments outlive the optimizer.
   DistributedOptimizer(const ParamLayout& layout, OptimizerMemory memory,
                        const OptimizerConfig& config, bool sequence_parallel, Stream& stream,
-                       const World& world);
+                       const World& world, StallMeter& stalls);
 
   /// Which shard of the state this rank holds.
   [[nodiscard]] int shard_rank() const noexcept;
@@ -94,6 +96,7 @@ class DistributedOptimizer final : public ParamObserver {
   bool sequence_parallel_;
   Stream& stream_;
   const World& world_;
+  StallMeter& stalls_;
   std::vector<ShardPiece> pieces_;
   Stream dp_stream_;             // collectives over the data-parallel group
   Event produced_;               // what a collective must wait for

@@ -28,10 +28,12 @@ Tensor on_host(const HostBuffer& buffer, const Tensor& tensor) {
 
 }  // namespace
 
-PipelineExecutor::PipelineExecutor(LlamaStage& stage, Stream& stream, Communicator& pp)
+PipelineExecutor::PipelineExecutor(LlamaStage& stage, Stream& stream, Communicator& pp,
+                                   StallMeter& stalls)
     : stage_(stage),
       stream_(stream),
       pp_(pp),
+      stalls_(stalls),
       pp_stream_(stream.device(), stream.num_threads()),
       computed_(stream.device()),
       transferred_(stream.device()),
@@ -56,16 +58,16 @@ void PipelineExecutor::run(const Schedule& schedule, const LoadMicrobatch& load,
     switch (step.kind) {
       case Step::Kind::forward:
         load_microbatch(step.microbatch, load);
-        stream_.wait(sent(activation, step.microbatch));
+        wait_until_sent(activation, step.microbatch);
         stage_.forward(step.microbatch, observer);
         break;
       case Step::Kind::backward:
-        stream_.wait(sent(gradient, step.microbatch));
+        wait_until_sent(gradient, step.microbatch);
         stage_.backward(step.microbatch, loss_scale, last ? observer : reading);
         break;
       case Step::Kind::evaluate:
         load_microbatch(step.microbatch, load);
-        stream_.wait(sent(activation, step.microbatch));
+        wait_until_sent(activation, step.microbatch);
         stage_.evaluate(step.microbatch, observer);
         break;
       case Step::Kind::exchange:
@@ -73,6 +75,12 @@ void PipelineExecutor::run(const Schedule& schedule, const LoadMicrobatch& load,
         break;
     }
   }
+}
+
+void PipelineExecutor::wait_until_sent(Kind kind, int64_t microbatch) {
+  stalls_.begin(stream_);
+  stream_.wait(sent(kind, microbatch));
+  stalls_.end(stream_);
 }
 
 void PipelineExecutor::load_microbatch(int64_t microbatch, const LoadMicrobatch& load) {
@@ -92,6 +100,7 @@ void PipelineExecutor::load_microbatch(int64_t microbatch, const LoadMicrobatch&
 void PipelineExecutor::exchange(const std::vector<StageTransfer>& transfers) {
   pending_.clear();
   for (const StageTransfer& transfer : transfers) pending_.push_back(transfer_of(transfer));
+  stalls_.begin(stream_);
   computed_.record(stream_);
   pp_stream_.wait(computed_);
   pp_.exchange(pp_stream_, pending_);
@@ -104,9 +113,11 @@ void PipelineExecutor::exchange(const std::vector<StageTransfer>& transfers) {
     else
       receives = true;
   }
-  if (!receives) return;
-  transferred_.record(pp_stream_);
-  stream_.wait(transferred_);
+  if (receives) {
+    transferred_.record(pp_stream_);
+    stream_.wait(transferred_);
+  }
+  stalls_.end(stream_);
 }
 
 Transfer PipelineExecutor::transfer_of(const StageTransfer& transfer) const {

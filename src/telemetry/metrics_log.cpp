@@ -94,7 +94,10 @@ std::ofstream open_lines(const std::string& path) {
 }  // namespace
 
 MetricsLog::MetricsLog(MetricsLogOptions options, std::ostream& console)
-    : options_(std::move(options)), console_(console), start_(std::chrono::steady_clock::now()) {
+    : options_(std::move(options)),
+      console_(console),
+      start_(std::chrono::steady_clock::now()),
+      ranks_(options_.places) {
   if (options_.jsonl_path.empty()) return;
   file_ = open_lines(options_.jsonl_path);
   if (!file_)
@@ -155,10 +158,25 @@ void MetricsLog::write(const SaveMetrics& metrics) {
   print(save_line(metrics, options_.train_iters));
 }
 
+void MetricsLog::write(const RankMetrics& metrics) {
+  if (options_.places.stage_of_rank.empty()) return;
+  if (!ranks_.add(metrics, RankReport::Clock::now())) return;
+  Json json = record("ranks");
+  json["step"] = metrics.step;
+  json["steps"] = metrics.steps;
+  json["compute_seconds"] = metrics.compute_seconds;
+  json["peak_memory_bytes"] = metrics.peak_memory_bytes;
+  json["slow"] = ranks_.note();
+  json["hosts"] = ranks_.places().host_names;
+  json["node_of_rank"] = ranks_.places().node_of_rank;
+  append(dump(json));
+}
+
 StepRow MetricsLog::make_row(const StepMetrics& metrics) const {
   StepRow row;
   row.metrics = metrics;
   row.train_iters = options_.train_iters;
+  row.note = ranks_.note();
   row.tokens_per_second =
       static_cast<double>(metrics.tokens) / metrics.seconds / options_.world_size;
   row.tflops = flops_per_token(FlopFormula::causal, options_.model) * row.tokens_per_second / 1e12;
@@ -244,6 +262,7 @@ void MetricsLog::append(const std::string& json_line) {
 
 RunSummary MetricsLog::summary() const {
   RunSummary summary = summary_;
+  summary.slow_rank = ranks_.summary();
   summary.wall_seconds =
       std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count();
   if (!all_seconds_.empty()) {
@@ -267,6 +286,7 @@ std::string RunSummary::text() const {
                              wall_seconds > 0 ? 100.0 * step_seconds / wall_seconds : 0.0));
   add("step time", fmt::format("median {:.1f} ms, 95 % within {:.1f} ms", median_seconds * 1e3,
                                p95_seconds * 1e3));
+  if (!slow_rank.empty()) add("slow rank", slow_rank);
   add("training loss", fmt::format("{:.4f}", last_loss));
   if (best_validation)
     add("validation loss", fmt::format("best {:.4f} at step {}, last {:.4f}", best_validation->loss,

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "telemetry/flops.h"
+#include "telemetry/rank_report.h"
 #include "telemetry/step_line.h"
 #include "telemetry/step_metrics.h"
 
@@ -28,6 +29,7 @@ struct MetricsLogOptions {
   int64_t log_interval = 1;
   int64_t train_iters = 0;
   int world_size = 1;
+  RankPlaces places;         // empty: nothing is told of single ranks
   double peak_tflops = 0.0;  // of one rank; 0: MFU is not shown
   ModelSize model;
 };
@@ -46,6 +48,7 @@ struct RunSummary {
   std::optional<ValidationMetrics> last_validation;
   std::optional<TestMetrics> test;
   std::optional<SaveMetrics> last_save;
+  std::string slow_rank;  // RankReport::summary
 
   /// A table for the console.
   [[nodiscard]] std::string text() const;
@@ -65,6 +68,8 @@ class MetricsLog {
   void write(const ValidationMetrics& metrics);
   void write(const TestMetrics& metrics);
   void write(const SaveMetrics& metrics);
+  /// To be called before the metrics of the same step, whose line then names a slow rank.
+  void write(const RankMetrics& metrics);
 
   [[nodiscard]] RunSummary summary() const;
 
@@ -97,6 +102,7 @@ class MetricsLog {
   std::deque<double> recent_seconds_;  // likewise
   std::vector<float> all_seconds_;     // 4 bytes a step, for the summary's quantiles
   Interval interval_;
+  RankReport ranks_;
   RunSummary summary_;
 };
 

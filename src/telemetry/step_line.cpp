@@ -43,13 +43,14 @@ std::string step_line(const StepRow& row) {
   const std::string z =
       row.loss_z ? fmt::format("{:+.1f}", std::clamp(*row.loss_z, -99.9, 99.9)) : "-";
   const std::string mfu = row.mfu ? fmt::format("{:5.1f} ", 100.0 * *row.mfu) : "";
-  return fmt::format(
-      "{} {} {:>5} {} {:8.2e} {} {} {} {}{:5.1f} {:>6} {:>8}",
-      progress(m.skipped ? '!' : ' ', m.step, row.train_iters), fixed_text(m.loss, 7, 4), z,
-      fixed_text(m.grad_norm, 7, 3), m.lr, fixed_text(m.seconds * 1e3, 7, 0),
-      fixed_text(row.tokens_per_second, 7, row.tokens_per_second < 1000 ? 1 : 0),
-      significant_text(row.tflops, 7), mfu, static_cast<double>(m.peak_memory_bytes) / kGib,
-      count_text(m.consumed_tokens), duration_text(row.eta_seconds));
+  return fmt::format("{} {} {:>5} {} {:8.2e} {} {} {} {}{:5.1f} {:>6} {:>8}{}{}",
+                     progress(m.skipped ? '!' : ' ', m.step, row.train_iters),
+                     fixed_text(m.loss, 7, 4), z, fixed_text(m.grad_norm, 7, 3), m.lr,
+                     fixed_text(m.seconds * 1e3, 7, 0),
+                     fixed_text(row.tokens_per_second, 7, row.tokens_per_second < 1000 ? 1 : 0),
+                     significant_text(row.tflops, 7), mfu,
+                     static_cast<double>(m.peak_memory_bytes) / kGib, count_text(m.consumed_tokens),
+                     duration_text(row.eta_seconds), row.note.empty() ? "" : "  ", row.note);
 }
 
 std::string megatron_line(const StepRow& row) {
@@ -67,6 +68,7 @@ std::string megatron_line(const StepRow& row) {
       m.grad_norm, row.interval_skipped, row.interval_nan, m.seconds * steps,
       static_cast<double>(m.samples) / m.seconds, row.fork_tflops, row.tflops,
       row.tokens_per_second);
+  if (!row.note.empty()) line += fmt::format(" {} |", row.note);
   return line;
 }
 

@@ -23,6 +23,7 @@ struct StepRow {
   std::optional<double> loss_z;    // standard deviations from the mean of the steps before
   std::optional<double> mfu;       // 0 to 1; absent when the peak is not known
   double eta_seconds = -1.0;       // negative: not known
+  std::string note;                // what a person should look at; mostly empty
 };
 
 /// The columns' names, aligned with step_line.
@@ -30,7 +31,7 @@ std::string step_header(const StepRow& row);
 
 /// At most 100 columns up to 9,999,999 steps: step/N, loss, z, gradient norm, learning rate, ms,
 /// tokens/s per rank, TFLOPS per rank, MFU when known, peak GiB, tokens so far, ETA. A first
-/// column of '!' marks an update that was withheld.
+/// column of '!' marks an update that was withheld; a note stands behind the last column.
 std::string step_line(const StepRow& row);
 
 /// The line of Megatron-Llama2, field for field, for scripts that read "lm loss:" and "TFLOPS:",

@@ -25,13 +25,14 @@ TrainingEngine::TrainingEngine(const RunConfig& config, const RunShape& run, Str
       arena_(stream.device(),
              plan_memory(plan_, config.optimizer, stream.device(), stream.num_threads())),
       memory_(take_engine_memory(plan_, config.optimizer, stream.num_threads(), arena_)),
+      stalls_(stream.device()),
       stage_(plan_.shapes, memory_.stage,
              bind_params(plan_.shapes, param_views(plan_.layout, memory_.optimizer.params)),
              bind_params(plan_.shapes, param_views(plan_.layout, memory_.optimizer.gradients)),
              stream, *world.tp),
-      executor_(stage_, stream, *world.pp),
+      executor_(stage_, stream, *world.pp, stalls_),
       optimizer_(plan_.layout, memory_.optimizer, config.optimizer, plan_.shapes.sequence_parallel,
-                 stream, world),
+                 stream, world, stalls_),
       cancel_(world) {
   arena_.seal();
 }
@@ -81,12 +82,19 @@ double TrainingEngine::reduce_loss(int64_t num_tokens) {
   copy(stream_, memory_.loss, stage_.loss_sum());
   zero(stream_, stage_.loss_sum());
   // Only the last stage has losses; it sums them over the data-parallel group and tells the others.
+  stalls_.begin(stream_);
   if (plan_.shapes.has_head) world_.dp->all_reduce(stream_, memory_.loss, ReduceOp::sum);
   world_.pp->broadcast(stream_, memory_.loss, run_.pp - 1);
+  stalls_.end(stream_);
   double loss = 0;
   copy(stream_, host_view(std::span(&loss, 1)), memory_.loss);
   world_.synchronize(stream_);
   return loss / static_cast<double>(num_tokens);
+}
+
+double TrainingEngine::waited_seconds() {
+  if (stream_.device().kind == DeviceKind::cuda) return stalls_.seconds();
+  return world_.calls ? world_.calls->waited_seconds() : 0;
 }
 
 CheckpointTensors TrainingEngine::checkpoint_tensors() {

@@ -46,6 +46,15 @@ class TrainingEngine {
   /// Mean loss over `num_microbatches` per data-parallel rank. Collective.
   double evaluate(const LoadMicrobatch& load, int64_t num_microbatches);
 
+  /// Seconds since construction in which this rank waited for others instead of computing, moving
+  /// the bytes included: the rest of a step's time is its own. On the CPU all calls of the three
+  /// groups count. On a GPU it is the time in which the computing stream stood still at what goes
+  /// on beside it (pipeline transfers, the optimizer's collectives) and at the reductions over all
+  /// ranks; calls within a tensor-parallel group run on that stream itself and are counted as
+  /// computing, so that the ranks of such a group, which wait for each other many times a layer,
+  /// look alike there.
+  [[nodiscard]] double waited_seconds();
+
   /// What a checkpoint of this rank holds; the stream has waited for all parameters.
   [[nodiscard]] CheckpointTensors checkpoint_tensors();
   /// Collective: to be called after a checkpoint was loaded into these tensors.
@@ -69,6 +78,7 @@ class TrainingEngine {
   LrSchedule lr_;
   Arena arena_;
   EngineMemory memory_;
+  StallMeter stalls_;
   LlamaStage stage_;
   PipelineExecutor executor_;
   DistributedOptimizer optimizer_;

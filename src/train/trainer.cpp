@@ -3,7 +3,6 @@
 #include <spdlog/logger.h>
 
 #include <chrono>
-#include <span>
 
 #include "checkpoint/checkpoint.h"
 #include "checkpoint/hugging_face_load.h"
@@ -42,7 +41,7 @@ Trainer::Trainer(const TrainerContext& context)
       valid_data_(make_loader(c_, c_.datasets.valid.get())),
       test_data_(make_loader(c_, c_.datasets.test.get())),
       data_options_(data_options(c_.config, c_.start)),
-      peak_memory_(c_.stream.device(), sizeof(int64_t)),
+      survey_(c_.world, c_.stream),
       saver_({c_.config.checkpoint, c_.world, engine_, c_.log, c_.metrics, c_.end}) {}
 
 std::optional<std::string> Trainer::start() {
@@ -124,6 +123,7 @@ StepResult Trainer::train_step() {
   const LogConfig& log = c_.config.log;
   if (log.profile_step_start == iteration_ + 1) start_profiling(c_.stream.device());
   if (log.profile_step_end == iteration_ + 1) stop_profiling(c_.stream.device());
+  const double waited_before = engine_.waited_seconds();
   const auto start = std::chrono::steady_clock::now();
   const StepResult result =
       engine_.train_step(loader(train_data_.get(), consumed_samples_), iteration_, votes());
@@ -132,13 +132,14 @@ StepResult Trainer::train_step() {
   ++iteration_;
   consumed_samples_ += c_.config.training.global_batch_size;
   const double seconds = seconds_since(start);
+  survey_.add_step(seconds - (engine_.waited_seconds() - waited_before));
   if (c_.end != nullptr) c_.end->note_step(std::chrono::duration<double>(seconds));
   report_step(result, seconds);
   return result;
 }
 
 void Trainer::report_step(const StepResult& result, double seconds) {
-  if (iteration_ == 1 || due(iteration_, c_.config.log.log_interval)) update_peak_memory();
+  if (iteration_ == 1 || due(iteration_, c_.config.log.log_interval)) survey_ranks();
   if (c_.metrics == nullptr) return;
   const int64_t samples = c_.config.training.global_batch_size;
   const int64_t s = c_.config.model.seq_length;
@@ -154,14 +155,10 @@ void Trainer::report_step(const StepResult& result, double seconds) {
                                 .peak_memory_bytes = peak_memory_bytes_});
 }
 
-void Trainer::update_peak_memory() {
-  const Tensor peak{peak_memory_.data(), DType::i64, {1}, c_.stream.device()};
-  peak_memory_bytes_ = peak_memory_bytes();
-  const Tensor host = host_view(std::span(&peak_memory_bytes_, 1));
-  copy(c_.stream, peak, host);
-  c_.world.all_reduce_world(c_.stream, peak, ReduceOp::max);
-  copy(c_.stream, host, peak);
-  c_.world.synchronize(c_.stream);
+void Trainer::survey_ranks() {
+  const RankMetrics ranks = survey_.gather(iteration_);
+  peak_memory_bytes_ = ranks.most_memory();
+  if (c_.metrics != nullptr) c_.metrics->write(ranks);
 }
 
 void Trainer::stop_non_finite(const StepResult& result) {

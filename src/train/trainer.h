@@ -15,6 +15,7 @@
 #include "train/end_watch.h"
 #include "train/engine.h"
 #include "train/order_check.h"
+#include "train/rank_survey.h"
 #include "train/saver.h"
 #include "train/start_point.h"
 #include "train/watchdog.h"
@@ -65,7 +66,7 @@ class Trainer {
   [[nodiscard]] Votes votes();
   ExitCode end_early(bool for_good);
   void enter(Phase phase);
-  void update_peak_memory();
+  void survey_ranks();
   void report_step(const StepResult& result, double seconds);
   void evaluate();
   void test();
@@ -81,7 +82,7 @@ class Trainer {
   std::unique_ptr<BatchLoader> valid_data_;
   std::unique_ptr<BatchLoader> test_data_;
   DataOptions data_options_;
-  Buffer peak_memory_;             // [1] i64, for the maximum over ranks
+  RankSurvey survey_;
   int64_t peak_memory_bytes_ = 0;  // the largest resident set of all ranks
   int64_t iteration_ = 0;          // updates done
   int64_t consumed_samples_ = 0;   // by all data-parallel ranks together

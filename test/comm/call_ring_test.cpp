@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <catch2/catch.hpp>
+#include <chrono>
 #include <thread>
 
 #include "base/check.h"
@@ -47,6 +48,28 @@ TEST_CASE("a ring keeps the last calls as they were made, the oldest first") {
   CHECK(lines(text) == kCapacity);
   CHECK_THAT(text, !Contains("call 6:") && Contains("call 7: broadcast(7 x bf16, root 3)"));
   CHECK(text.find("call 7:") < text.find(fmt::format("call {}:", kCapacity + 6)));
+}
+
+TEST_CASE("a ring sums the time in calls, not the time between them") {
+  using Clock = std::chrono::steady_clock;
+  const auto sleep = [] { std::this_thread::sleep_for(std::chrono::milliseconds(20)); };
+  CallRing ring;
+  CHECK(ring.waited_seconds() == 0);
+  double in_calls = 0;  // as the caller sees it
+  for (int i = 0; i < 3; ++i) {
+    sleep();
+    const auto begin = Clock::now();
+    ring.begin(Axis::tp, sum_of(12));
+    sleep();
+    ring.end();
+    in_calls += std::chrono::duration<double>(Clock::now() - begin).count();
+  }
+  CHECK(ring.waited_seconds() >= 0.06);
+  CHECK(ring.waited_seconds() <= in_calls);
+  const double before = ring.waited_seconds();
+  ring.begin(Axis::tp, sum_of(12));
+  sleep();
+  CHECK(ring.waited_seconds() == before);  // a call that has not returned is not counted
 }
 
 TEST_CASE("a ring may be read while calls are made") {

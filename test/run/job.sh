@@ -30,6 +30,15 @@ job() { # job NAME ITERATIONS ARGUMENT...
   finish 0
 }
 
+rank_process() { # rank_process RANK: of what was started
+  local process
+  for process in $(pgrep -P "$launcher"); do
+    if tr '\0' '\n' <"/proc/$process/environ" | grep -qx "SWALLOW_RANK=$1"; then
+      echo "$process"
+    fi
+  done
+}
+
 wait_for() { # wait_for NAME TEXT: until the job has printed it
   for _ in $(seq 600); do
     grep -q -- "$2" "$work/$1.out" && return
@@ -75,6 +84,37 @@ case $case_name in
     [ -z "$(tests_of stopped)" ] || die "tested after a signal"
     job resumed 60 --save "$work/stopped" --load "$work/stopped"
     [ "$(tensors "$work/straight" 60)" = "$(tensors "$work/stopped" 60)" ] || die "bits differ"
+    ;;
+
+  a_rank_that_is_held_up_is_named)
+    # One rank runs a fifth of the time only, as on a host that is throttled, and all steps take
+    # longer. A rank computes for many of the stops between two calls: a stop within a call looks
+    # like waiting for others.
+    "$binary" --nproc 4 --preset tiny --mock-data --cpu-threads 1 --global-batch-size 128 \
+      --train-iters 100000 --eval-iters 0 >"$work/slow.out" 2>&1 &
+    launcher=$!
+    wait_for slow ' 2/100000 '
+    victim=$(rank_process 2)
+    [ -n "$victim" ] || die "rank 2 is not found"
+    while kill -STOP "$victim" 2>/dev/null; do
+      sleep 0.04
+      kill -CONT "$victim"
+      sleep 0.01
+    done &
+    holder=$!
+    cleanup() { # also when the case fails
+      kill "$holder" 2>/dev/null || true
+      kill -CONT "$victim" 2>/dev/null || true
+      kill -TERM "$launcher" 2>/dev/null || true
+    }
+    wait_for slow 'slow: rank 2 (host '
+    kill "$holder"
+    wait "$holder" 2>/dev/null || true
+    kill -CONT "$victim"
+    kill -TERM "$victim"
+    finish 75
+    tr -s ' ' <"$work/slow.out" | grep -q 'slow rank rank 2 (host .*) in [0-9]* of [0-9]* windows' ||
+      die "the summary does not name the rank"
     ;;
 
   a_longer_run_in_other_epochs_is_refused)

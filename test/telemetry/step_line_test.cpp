@@ -60,6 +60,15 @@ TEST_CASE("the step line shows its fields in fixed columns", "[unit][telemetry]"
       "   123/25000  2.3457     -   0.812 9.50e-05   42200    3106     134  30.0 515.9M  12d 04h");
 }
 
+TEST_CASE("a note stands behind the last column and nowhere else", "[unit][telemetry]") {
+  StepRow row = swallow_row();
+  const std::string line = step_line(row);
+  const std::string megatron = megatron_line(row);
+  row.note = "slow: rank 37 (host b07) +18 %";
+  CHECK(step_line(row) == line + "  slow: rank 37 (host b07) +18 %");
+  CHECK(megatron_line(row) == megatron + " slow: rank 37 (host b07) +18 % |");
+}
+
 TEST_CASE("MFU and the z-score appear when they are known", "[unit][telemetry]") {
   StepRow row = swallow_row();
   row.mfu = 0.4312;

@@ -44,13 +44,17 @@ inline WholeRun whole_run(RunConfig config, GridShape grid, std::ostringstream* 
   std::ostringstream own, console;
   std::ostringstream& words = log_out != nullptr ? *log_out : own;
   const auto sink = std::make_shared<spdlog::sinks::ostream_sink_mt>(words);
+  const std::vector<HostIdentity> hosts(static_cast<size_t>(grid.world_size()), this_host());
   WholeRun result;
   run_ranks(grid, [&](World& world) {
     spdlog::logger log("test", sink);
     std::unique_ptr<MetricsLog> metrics;
     if (world.rank == 0)
       metrics = std::make_unique<MetricsLog>(
-          MetricsLogOptions{.jsonl_path = scratch / "metrics.jsonl"}, console);
+          MetricsLogOptions{.jsonl_path = scratch / "metrics.jsonl",
+                            .world_size = grid.world_size(),
+                            .places = rank_places(world.grid, HostMap::from(hosts))},
+          console);
     std::vector<RejectedCheckpoint> rejected;
     while (true) {
       const StartPoint start = find_start(config, *world.control, log, rejected);
