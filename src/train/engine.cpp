@@ -38,15 +38,21 @@ TrainingEngine::TrainingEngine(const RunConfig& config, const RunShape& run, Str
 }
 
 void TrainingEngine::initialise() {
+  zero(stream_, memory_.optimizer.params);  // padding has no initial values of its own
   const auto views = param_views(plan_.layout, memory_.optimizer.params);
-  for (size_t i = 0; i < views.size(); ++i) {
-    const Buffer host(Device{}, views[i].bytes());
-    const Tensor values{host.data(), views[i].dtype, views[i].shape, Device{}};
-    init_param(plan_.layout.specs()[i], values, static_cast<uint64_t>(config_.training.seed));
-    copy(stream_, views[i], values);
-    world_.synchronize(stream_);
-  }
+  for (size_t i = 0; i < views.size(); ++i) initialise(plan_.layout.specs()[i], views[i]);
   optimizer_.reset_master();
+}
+
+void TrainingEngine::initialise(const ParamSpec& spec, const Tensor& param) {
+  const auto seed = static_cast<uint64_t>(config_.training.seed);
+  // In place where that can be: a second copy of the embedding would be the peak of the whole run.
+  if (param.device.kind == DeviceKind::cpu) return init_param(spec, param, seed);
+  const Buffer host(Device{}, param.bytes());
+  const Tensor values{host.data(), param.dtype, param.shape, Device{}};
+  init_param(spec, values, seed);
+  copy(stream_, param, values);
+  world_.synchronize(stream_);
 }
 
 StepResult TrainingEngine::train_step(const LoadMicrobatch& load, int64_t steps_done,

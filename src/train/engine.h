@@ -68,6 +68,7 @@ class TrainingEngine {
   [[nodiscard]] const Ledger& ledger() const noexcept { return arena_.ledger(); }
 
  private:
+  void initialise(const ParamSpec& spec, const Tensor& param);
   double reduce_loss(int64_t num_tokens);
 
   const RunConfig& config_;

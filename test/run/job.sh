@@ -279,6 +279,23 @@ case $case_name in
     [ "$(grep -c '"peak_host_bytes"' "$work/grid.json")" = 8 ] || die "not every rank is recorded"
     ;;
 
+  plan_shows_the_tables_that_the_job_prints)
+    job real 1 --lr-warmup-iters 0 --async-save --save "$work/real"
+    "$binary" plan --nproc 8 "${grid[@]}" --backend cpu --train-iters 1 --eval-interval 12 \
+      --eval-iters 1 --lr-warmup-iters 0 --async-save --save "$work/real" >"$work/plan.out" 2>&1
+    for title in Grid "Pipeline stages" "Planned memory of a rank, MiB"; do
+      table=$(sed -n "/^$title\$/,/^\$/p" "$work/plan.out")
+      [ "$(wc -l <<<"$table")" -gt 2 ] || die "no table '$title'"
+      [ "$table" = "$(sed 's/^\[0\] //' "$work/real.out" | sed -n "/^$title\$/,/^\$/p")" ] ||
+        die "'$title' differs"
+    done
+    grep -q 'stage 1 |.*|' "$work/plan.out" || die "no picture of the pipeline"
+    expect_message 0 "node3  24-31" plan --preset 7b --nodes 4 --map
+    expect_message 71 "does not fit" plan --preset 70b --nodes 8 --gpu-memory-gib 10
+    expect_message 2 "56 ranks" plan --preset 70b --nodes 7
+    expect_message 3 "/nowhere" plan --preset tiny --data-path /nowhere/text_document
+    ;;
+
   hugging_face_weights_come_in_and_go_out)
     golden=$(dirname "$0")/../golden/hf_tiny_gqa
     llama=(--num-query-groups 2 --ffn-hidden-size 64 --rotary-base 500000 --seq-length 64
