@@ -24,6 +24,7 @@
 #include "telemetry/table.h"
 #include "train/attempt_log.h"
 #include "train/last_calls.h"
+#include "train/start_records.h"
 #include "train/trainer.h"
 
 namespace swallow {
@@ -212,6 +213,9 @@ ExitCode train(const ParsedCommandLine& parsed, Job& job, const World& world, St
     if (world.rank == 0 && metrics == nullptr) {
       print_start(parsed, job, world, datasets);
       metrics = make_metrics(config, job, world);
+      metrics->write_facts("data", data_record(datasets));
+      metrics->write_facts(
+          "memory", memory_record(config, job.run, job.stream.device(), job.stream.num_threads()));
     }
     require_memory(config, job, world);
     begin_attempt(life, config, job, world, start.iteration);

@@ -115,6 +115,12 @@ void MetricsLog::write_run(const std::string& config_json) {
   append(dump(json));
 }
 
+void MetricsLog::write_facts(const char* kind, const std::string& json_object) {
+  Json json = record(kind);
+  json.update(Json::parse(json_object));
+  append(dump(json));
+}
+
 void MetricsLog::write(const StepMetrics& metrics) {
   const StepRow row = make_row(metrics);
   append(dump(step_record(row, options_)));

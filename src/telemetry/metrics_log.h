@@ -64,6 +64,8 @@ class MetricsLog {
 
   /// First record of the file: the resolved configuration, as config_json wrote it.
   void write_run(const std::string& config_json);
+  /// A record of `kind` with the members of a JSON object: what is known before step 1.
+  void write_facts(const char* kind, const std::string& json_object);
   void write(const StepMetrics& metrics);
   void write(const ValidationMetrics& metrics);
   void write(const TestMetrics& metrics);
