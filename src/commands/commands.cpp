@@ -13,6 +13,7 @@
 #include "commands/jobscript.h"
 #include "commands/plan.h"
 #include "commands/preprocess.h"
+#include "commands/report.h"
 #include "commands/train.h"
 #include "config/cli.h"
 #include "config/help.h"
@@ -85,6 +86,7 @@ int run_command(const std::vector<std::string>& arguments, char** argv,
   if (parsed.command == "preprocess") return run_preprocess(parsed.rest);
   if (parsed.command == "inspect") return run_inspect(parsed.rest, std::cout);
   if (parsed.command == "compare") return run_compare(parsed.rest, std::cout);
+  if (parsed.command == "report") return run_report_command(parsed.rest, std::cout);
   if (parsed.command == "jobscript") return run_jobscript(parsed, arguments, std::cout);
   if (parsed.command == "plan") return run_plan(std::move(parsed), std::cout);
   const bool bench = parsed.command == "bench";

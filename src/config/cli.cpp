@@ -69,6 +69,7 @@ constexpr std::array kCommands{
     Command{"preprocess", "turn JSONL text into .bin/.idx, or join such pairs"},
     Command{"inspect", "show what a dataset or a saved model holds"},
     Command{"compare", "show how two saved models differ"},
+    Command{"report", "draw runs, or benchmarks over ranks, in one HTML file"},
     Command{"jobscript", "write a job script; takes the flags of training", true, kJobscriptFlags},
 };
 

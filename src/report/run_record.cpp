@@ -1,0 +1,309 @@
+#include "report/run_record.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <filesystem>
+#include <fstream>
+#include <limits>
+
+#include "base/check.h"
+#include "config/config_json.h"
+#include "config/value_text.h"
+
+namespace swallow {
+
+namespace {
+
+namespace fs = std::filesystem;
+using Json = nlohmann::json;
+using Kind = TimelineEntry::Kind;
+
+constexpr double kNone = std::numeric_limits<double>::quiet_NaN();
+constexpr int64_t kSchema = 1;  // of the lines, as MetricsLog writes them
+
+/// Only arrays of numbers; empty otherwise.
+std::vector<double> numbers(const Json& object, const char* key) {
+  std::vector<double> values;
+  const auto found = object.find(key);
+  if (found == object.end() || !found->is_array()) return values;
+  for (const Json& value : *found) {
+    if (!value.is_number()) return {};
+    values.push_back(value.get<double>());
+  }
+  return values;
+}
+
+/// By rank; -1 for what is no number of a node.
+std::vector<int> node_numbers(const Json& object, const char* key) {
+  constexpr double kMostNodes = 1 << 20;
+  std::vector<int> nodes;
+  for (const double value : numbers(object, key))
+    nodes.push_back(value >= 0 && value < kMostNodes ? static_cast<int>(value) : -1);
+  return nodes;
+}
+
+class Reader {
+ public:
+  explicit Reader(RunRecord& run) : run_(run) {}
+
+  LineVerdict take(std::string_view text) {
+    if (looks_like_step(text)) {
+      std::optional<StepRecord> step = parse_step(text);
+      if (!step) return LineVerdict::damaged;
+      add(*step);
+      return LineVerdict::good;
+    }
+    const Json line = parse_line(text);
+    if (line.is_discarded()) return LineVerdict::damaged;
+    if (integer_or(line, "schema", kSchema) > kSchema) return LineVerdict::unknown;
+    const LineVerdict verdict = take(line, text);
+    if (verdict == LineVerdict::good) note_time(parse_moment(text_or(line, "time", "")));
+    return verdict;
+  }
+
+ private:
+  LineVerdict take(const Json& line, std::string_view text) {
+    const std::string kind = text_or(line, "kind", "");
+    if (kind == "run") return add_job(line);
+    if (kind == "validation" || kind == "test") return add_loss(line, kind == "test");
+    if (kind == "save") return add_save(line);
+    if (kind == "data") return add_sources(line);
+    if (kind == "memory") return add_memory(line);
+    if (kind == "ranks") return add_ranks(line);
+    if (kind != "step") return kind.empty() ? LineVerdict::damaged : LineVerdict::unknown;
+    std::optional<StepRecord> step = parse_step(text);  // its keys in another order
+    if (!step) return LineVerdict::damaged;
+    add(*step);
+    return LineVerdict::good;
+  }
+
+  /// The job that lines belong to; one that nothing is known of when they come before any.
+  int job() {
+    if (run_.jobs.empty()) run_.jobs.push_back({.begin = kNone, .end = kNone});
+    return static_cast<int>(run_.jobs.size()) - 1;
+  }
+
+  void note_time(double moment) {
+    JobRecord& current = run_.jobs[static_cast<size_t>(job())];
+    if (std::isnan(moment)) return;
+    if (std::isnan(current.begin)) current.begin = moment;
+    current.end = moment;
+  }
+
+  void add(StepRecord& step) {
+    step.job = job();
+    note_time(step.moment);
+    run_.timeline.push_back({Kind::step, run_.steps.size()});
+    run_.steps.push_back(step);
+  }
+
+  LineVerdict add_job(const Json& line) {
+    JobRecord record{.begin = kNone,
+                     .end = kNone,
+                     .world_size = integer_or(line, "world_size", 0),
+                     .parameters = integer_or(line, "parameters", 0),
+                     .build = text_or(line, "build", "")};
+    const auto config = line.find("config");
+    if (config != line.end() && config->is_object()) record.config = *config;
+    run_.timeline.push_back({Kind::job, run_.jobs.size()});
+    run_.jobs.push_back(std::move(record));
+    return LineVerdict::good;
+  }
+
+  LineVerdict add_loss(const Json& line, bool test) {
+    const LossRecord record{.step = integer_or(line, "step", -1),
+                            .loss = number_or(line, "loss", kNone),
+                            .seconds = number_or(line, "seconds", 0),
+                            .consumed_tokens = 0,
+                            .job = job()};
+    if (record.step < 0 || !line.contains("loss")) return LineVerdict::damaged;
+    if (test) {
+      run_.test = record;
+      return LineVerdict::good;
+    }
+    run_.timeline.push_back({Kind::evaluation, run_.validations.size()});
+    run_.validations.push_back(record);
+    return LineVerdict::good;
+  }
+
+  LineVerdict add_save(const Json& line) {
+    const SaveRecord record{.step = integer_or(line, "step", -1),
+                            .moment = parse_moment(text_or(line, "time", "")),
+                            .seconds = number_or(line, "seconds", 0),
+                            .total_seconds = number_or(line, "total_seconds", 0),
+                            .job = job()};
+    if (record.step < 0) return LineVerdict::damaged;
+    run_.timeline.push_back({Kind::save, run_.saves.size()});
+    run_.saves.push_back(record);
+    return LineVerdict::good;
+  }
+
+  /// Of several records, from several jobs, the last counts.
+  LineVerdict add_sources(const Json& line) {
+    const auto list = line.find("sources");
+    if (list == line.end() || !list->is_array()) return LineVerdict::damaged;
+    std::vector<SourceRecord> sources;
+    for (const Json& source : *list) {
+      if (!source.is_object()) return LineVerdict::damaged;
+      sources.push_back({.split = text_or(source, "split", ""),
+                         .prefix = text_or(source, "prefix", ""),
+                         .share = number_or(source, "share", 0),
+                         .documents = integer_or(source, "documents", 0),
+                         .tokens = integer_or(source, "tokens", 0),
+                         .samples = integer_or(source, "samples", 0),
+                         .epochs = number_or(source, "epochs", 0)});
+    }
+    run_.sources = std::move(sources);
+    return LineVerdict::good;
+  }
+
+  LineVerdict add_memory(const Json& line) {
+    const auto list = line.find("stages");
+    if (list == line.end() || !list->is_array()) return LineVerdict::damaged;
+    std::vector<StageMemory> stages;
+    for (const Json& stage : *list) {
+      const auto bytes = stage.is_object() ? stage.find("bytes") : stage.end();
+      if (!stage.is_object() || bytes == stage.end() || !bytes->is_object())
+        return LineVerdict::damaged;
+      stages.push_back({.stage = integer_or(stage, "stage", 0), .bytes = {}});
+      for (const auto& [category, value] : bytes->items())
+        if (value.is_number()) stages.back().bytes.emplace_back(category, value.get<double>());
+    }
+    run_.memory = std::move(stages);
+    return LineVerdict::good;
+  }
+
+  LineVerdict add_ranks(const Json& line) {
+    RanksRecord record{.step = integer_or(line, "step", 0),
+                       .compute_seconds = numbers(line, "compute_seconds"),
+                       .peak_memory_bytes = numbers(line, "peak_memory_bytes"),
+                       .hosts = {},
+                       .node_of_rank = node_numbers(line, "node_of_rank")};
+    if (record.compute_seconds.empty()) return LineVerdict::damaged;
+    const auto hosts = line.find("hosts");
+    if (hosts != line.end() && hosts->is_array())
+      for (const Json& host : *hosts)
+        record.hosts.push_back(host.is_string() ? host.get<std::string>() : "?");
+    run_.ranks.push_back(std::move(record));
+    return LineVerdict::good;
+  }
+
+  RunRecord& run_;
+};
+
+/// A step is redone when a later line has the same or an earlier step: the job between was lost.
+template <class Record>
+void mark_redone(std::vector<Record>& records) {
+  int64_t least = std::numeric_limits<int64_t>::max();
+  for (auto it = records.rbegin(); it != records.rend(); ++it) {
+    it->redone = it->step >= least;
+    least = std::min(least, it->step);
+  }
+}
+
+/// Evaluations say after which step they were, not after how many tokens.
+void place_validations(RunRecord& run) {
+  double tokens = 0;
+  int64_t step = 0;
+  double tokens_a_step = 0;
+  for (const TimelineEntry& entry : run.timeline) {
+    if (entry.kind == Kind::step) {
+      const StepRecord& record = run.steps[entry.index];
+      if (std::isfinite(record.consumed_tokens)) tokens = record.consumed_tokens;
+      if (std::isfinite(record.tokens)) tokens_a_step = record.tokens;
+      step = record.step;
+    } else if (entry.kind == Kind::evaluation) {
+      LossRecord& record = run.validations[entry.index];
+      record.consumed_tokens =
+          std::max(0.0, tokens + static_cast<double>(record.step - step) * tokens_a_step);
+    }
+  }
+}
+
+/// A config.json that another program wrote, or none, is no reason to refuse the run's numbers.
+Json read_config(const fs::path& path) {
+  std::error_code error;
+  if (!fs::is_regular_file(path, error) || fs::file_size(path, error) > kMaxConfigBytes)
+    return Json::object();
+  std::ifstream file(path, std::ios::binary);
+  const std::string text{std::istreambuf_iterator<char>(file), {}};
+  Json config = parse_line(text);
+  return config.is_discarded() ? Json::object() : config;
+}
+
+/// The last part of the path that tells this run from another.
+std::string short_name(const fs::path& path) {
+  fs::path shown = path.lexically_normal();
+  if (!shown.has_filename()) shown = shown.parent_path();  // "run/"
+  if (shown.filename() == "metrics.jsonl" && shown.has_parent_path()) shown = shown.parent_path();
+  const std::string name = shown.filename().string();
+  return name.empty() || name == "." ? path.string() : name;
+}
+
+fs::path metrics_path(const std::string& path) {
+  std::error_code error;
+  if (!fs::is_directory(path, error)) {
+    if (!fs::exists(path, error))
+      throw ConfigError("{}: does not exist; expected the folder of a run or its metrics.jsonl",
+                        printable(path));
+    return path;
+  }
+  const fs::path file = fs::path(path) / "metrics.jsonl";
+  if (!fs::is_regular_file(file, error))
+    throw ConfigError(
+        "{}: has no metrics.jsonl; expected the folder that was given to --log-dir or, without "
+        "that, to --save",
+        printable(path));
+  return file;
+}
+
+/// Attempts are noted in the folder of --save, which may be another than that of the log.
+AttemptRecords find_attempts(const fs::path& folder, const RunRecord& run) {
+  AttemptRecords records = read_attempts((folder / "attempts.jsonl").string());
+  const std::string save = text_or(run.config(), "save", "");
+  if (!records.found && !save.empty())
+    records = read_attempts((fs::path(save) / "attempts.jsonl").string());
+  return records;
+}
+
+}  // namespace
+
+const Json& RunRecord::config() const {
+  return !jobs.empty() && !jobs.back().config.empty() ? jobs.back().config : config_file;
+}
+
+int64_t RunRecord::setting(const char* key, int64_t otherwise) const {
+  return integer_or(config(), key, otherwise);
+}
+
+RunRecord read_run(const std::string& path) {
+  const fs::path file = metrics_path(path);
+  RunRecord run;
+  run.path = path;
+  run.name = short_name(path);
+  Reader reader(run);
+  run.damage = read_lines(file.string(), [&](std::string_view line) { return reader.take(line); });
+  if (run.timeline.empty())
+    throw DataError(
+        "{}: none of its {} lines is a record of a run; expected metrics.jsonl as swallow-train "
+        "writes it",
+        printable(file.string()), run.damage.lines);
+  mark_redone(run.steps);
+  mark_redone(run.validations);
+  place_validations(run);
+  const fs::path folder = file.has_parent_path() ? file.parent_path() : fs::path(".");
+  run.config_file = read_config(folder / "config.json");
+  run.attempts = find_attempts(folder, run);
+  std::error_code error;
+  const fs::path trace = folder / "trace";
+  const std::string elsewhere = text_or(run.config(), "trace_dir", "");
+  if (fs::is_directory(trace, error))
+    run.trace_folder = trace.string();
+  else if (!elsewhere.empty() && fs::is_directory(elsewhere, error))
+    run.trace_folder = elsewhere;
+  return run;
+}
+
+}  // namespace swallow

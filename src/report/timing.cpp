@@ -1,0 +1,240 @@
+// The sections on time: how long steps took, where the hours went, how fast it was.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+
+#include "report/bars.h"
+#include "report/curve.h"
+#include "report/goodput.h"
+#include "report/histogram.h"
+#include "report/html.h"
+#include "report/plot.h"
+#include "report/section.h"
+#include "report/series.h"
+#include "report/style.h"
+#include "telemetry/number_text.h"
+
+namespace swallow {
+
+namespace {
+
+using Kind = TimelineEntry::Kind;
+
+constexpr double kWidth = 960;
+constexpr double kLeft = 84;
+constexpr size_t kSlowShown = 8;
+constexpr std::array kFractions{0.05, 0.5, 0.95};
+
+/// Steps, evaluations and saves one after another on the clock of the time spent in them: what lies
+/// between two jobs takes no room.
+struct RunningTime {
+  Series seconds;  // of steps, over the running time at their end
+  std::vector<Interval> evaluations, saves, starts;
+  double total = 0;
+};
+
+RunningTime running_time(const RunRecord& run) {
+  RunningTime time;
+  const auto spend = [&time](double seconds) {
+    const double begin = time.total;
+    time.total += seconds > 0 ? seconds : 0;
+    return Interval{begin, time.total};
+  };
+  for (const TimelineEntry& entry : run.timeline) {
+    switch (entry.kind) {
+      case Kind::job:
+        time.starts.push_back({time.total, time.total});
+        break;
+      case Kind::step:
+        time.seconds.x.push_back(spend(run.steps[entry.index].seconds).high);
+        time.seconds.y.push_back(run.steps[entry.index].seconds);
+        break;
+      case Kind::evaluation:
+        time.evaluations.push_back(spend(run.validations[entry.index].seconds));
+        break;
+      case Kind::save:
+        time.saves.push_back(spend(run.saves[entry.index].seconds));
+        break;
+    }
+  }
+  return time;
+}
+
+std::string step_timeline(const RunRecord& run) {
+  const RunningTime time = running_time(run);
+  const Interval range = range_without_outliers(time.seconds.y);
+  const auto marks = quantiles(time.seconds.y, kFractions);
+  constexpr double kTop = 24;
+  constexpr double kHeight = 190;
+  SvgWriter svg(kWidth, kTop + kHeight + 3 * kStripHeight + 46);
+  const Axis x = linear_axis("running time", {0, time.total}, Unit::seconds, 10);
+  Plot plot(svg, {kLeft, kTop, kWidth - kLeft - 24, kHeight}, x,
+            linear_axis("step time", {0, std::max(range.high, marks[2]) * 1.05}, Unit::seconds, 6));
+  plot.draw_frame(Plot::XLabels::none);
+  plot.curve(time.seconds.x, time.seconds.y, 0, "step time");
+  plot.horizontal(marks[0], "limit", fmt::format("5 %: {}", value_text(marks[0], Unit::seconds)));
+  plot.horizontal(marks[1], "centre",
+                  fmt::format("median: {}", value_text(marks[1], Unit::seconds)));
+  plot.horizontal(marks[2], "limit", fmt::format("95 %: {}", value_text(marks[2], Unit::seconds)));
+  const std::vector<LegendEntry> legend{
+      {LegendEntry::Sample::line, line_class(0), "a step"},
+      {LegendEntry::Sample::line, "centre", "median"},
+      {LegendEntry::Sample::line, "limit", "5 % and 95 %"},
+      {LegendEntry::Sample::area, "alarm-fill", "above the axis"}};
+  draw_legend(svg, {kLeft, 14}, legend);
+  double top = kTop + kHeight + 4;
+  for (const MarkStrip& strip :
+       {MarkStrip{"evaluation", "evaluation", time.evaluations},
+        MarkStrip{"save", "save", time.saves}, MarkStrip{"job start", "start", time.starts}}) {
+    draw_strip(svg, plot, strip, top);
+    top += kStripHeight;
+  }
+  for (const Tick& tick : x.ticks)
+    svg.text({plot.to_x(tick.value), top + 13}, tick.label, SvgWriter::Anchor::middle, "soft");
+  svg.text({kLeft + plot.area().width / 2, top + 30}, x.title, SvgWriter::Anchor::middle);
+  return svg.element("step time over running time");
+}
+
+/// What was next to a slow step in the log, which often is the reason.
+std::string neighbourhood(const RunRecord& run, const StepRecord& step) {
+  const auto index = static_cast<size_t>(&step - run.steps.data());
+  if (index == 0 || run.steps[index - 1].job != step.job) return "first of its job";
+  for (const SaveRecord& save : run.saves)
+    if (save.job == step.job && save.step == step.step - 1) return "after a save";
+  for (const LossRecord& record : run.validations)
+    if (record.job == step.job && record.step == step.step - 1) return "after an evaluation";
+  return "";
+}
+
+std::string slow_table(const RunRecord& run) {
+  const auto slow = slow_steps(run, kSlowShown);
+  const double median = quantile(values_of(run, &StepRecord::seconds), 0.5);
+  if (slow.empty())
+    return paragraph(fmt::format("No step took longer than {} times the median.", kSlowFactor));
+  HtmlTable table{{"slow step", "time", "times the median", "written at", "where"}, {}, true};
+  for (const StepRecord* step : slow)
+    table.rows.push_back({fmt::format("{}", step->step), value_text(step->seconds, Unit::seconds),
+                          fmt::format("{:.1f}", step->seconds / median),
+                          std::isfinite(step->moment) ? moment_text(step->moment) : "-",
+                          neighbourhood(run, *step)});
+  return paragraph(fmt::format("The longest of {} steps above {} times the median:",
+                               slow_steps(run, run.steps.size()).size(), kSlowFactor)) +
+         html_table(table);
+}
+
+std::string rate_plot(const RunRecord& run) {
+  const Series rate = over_tokens(run, &StepRecord::tokens_per_second);
+  const Interval range = range_without_outliers(rate.y);
+  const double high = range.high * 1.08;
+  double per_token = NAN;  // TFLOPS for each token/s, the same for all steps of one model
+  for (const StepRecord& step : run.steps)
+    if (step.tokens_per_second > 0) per_token = step.tflops[0] / step.tokens_per_second;
+  SvgWriter svg(kWidth, 8 + 190 + 40);
+  Plot plot(svg, {kLeft, 8, kWidth - kLeft - 84, 190},
+            linear_axis("tokens", {0, range_of(rate.x).high}, Unit::count, 9),
+            linear_axis("tokens/s a rank", {0, high}, Unit::count, 6));
+  plot.draw_frame(Plot::XLabels::shown);
+  if (std::isfinite(per_token))
+    plot.draw_right_axis(
+        linear_axis("TFLOPS a rank, causal", {0, high * per_token}, Unit::plain, 6));
+  plot.curve(rate.x, rate.y, 0, "tokens/s a rank");
+  const auto marks = quantiles(rate.y, kFractions);
+  plot.horizontal(marks[1], "centre", fmt::format("median: {:.4g} tokens/s", marks[1]));
+  plot.horizontal(marks[0], "limit", fmt::format("5 %: {:.4g} tokens/s", marks[0]));
+  plot.horizontal(marks[2], "limit", fmt::format("95 %: {:.4g} tokens/s", marks[2]));
+  return svg.element("tokens per second and rank over tokens");
+}
+
+std::vector<std::string> rate_row(const std::string& name, const std::vector<double>& values,
+                                  double factor, std::string_view unit) {
+  const auto marks = quantiles(values, kFractions);
+  std::vector<std::string> row{name};
+  for (const double mark : marks) row.push_back(fmt::format("{:.4g}{}", mark * factor, unit));
+  return row;
+}
+
+std::string_view meaning(FlopFormula formula) {
+  switch (formula) {
+    case FlopFormula::causal:
+      return "TFLOPS, causal: attention counted half, no recompute";
+    case FlopFormula::full_attention:
+      return "TFLOPS, full attention: counted whole, no recompute";
+    case FlopFormula::fork_a:
+      return "TFLOPS, Megatron-Llama2 until 13 December 2023 (fork_a)";
+    case FlopFormula::fork_c:
+      return "TFLOPS, Megatron-Llama2 from then on (fork_c)";
+  }
+  return {};
+}
+
+}  // namespace
+
+Section step_time_section(const RunRecord& run) {
+  Section section{"step-time", "Step time", {}};
+  if (run.steps.empty()) {
+    section.body = absent("step lines in metrics.jsonl, which training writes.");
+    return section;
+  }
+  section.body = step_timeline(run) +
+                 histogram(values_of(run, &StepRecord::seconds), Unit::seconds, "step time",
+                           "histogram of step times") +
+                 slow_table(run);
+  return section;
+}
+
+Section goodput_section(const RunRecord& run) {
+  Section section{"goodput", "Where the time went", {}};
+  const Goodput goodput = account(run);
+  if (!(goodput.wall() > 0)) {
+    section.body = absent("lines with times in metrics.jsonl, which training writes.");
+    return section;
+  }
+  StackedBars chart;
+  chart.unit = Unit::seconds;
+  StackedBar bar{"whole run", {}, 0, {}};
+  HtmlTable table{{"part", "time", "share", "what it is"}, {}, true};
+  for (const GoodputPart& part : goodput_parts()) {
+    const double seconds = goodput.*part.seconds;
+    chart.parts.emplace_back(part.name);
+    bar.parts.push_back(seconds);
+    table.rows.push_back({std::string(part.name), value_text(seconds, Unit::seconds),
+                          fmt::format("{:.1f} %", 100 * seconds / goodput.wall()),
+                          std::string(part.meaning)});
+  }
+  table.rows.push_back({"all", value_text(goodput.wall(), Unit::seconds), "100.0 %", ""});
+  chart.bars.push_back(std::move(bar));
+  section.body =
+      paragraph(fmt::format("Goodput: {:.1f} % of {} went into steps that are part of "
+                            "the model.",
+                            100 * goodput.share(), value_text(goodput.wall(), Unit::seconds))) +
+      stacked_bars(chart, "parts of the run's time") + html_table(table);
+  return section;
+}
+
+Section throughput_section(const RunRecord& run) {
+  Section section{"throughput", "Throughput", {}};
+  const std::vector<double> rates = values_of(run, &StepRecord::tokens_per_second);
+  if (std::isnan(quantile(rates, 0.5))) {
+    section.body = absent("tokens_per_second_per_rank in the step lines of metrics.jsonl.");
+    return section;
+  }
+  HtmlTable table{{"of a rank", "5 %", "median", "95 %"}, {}, true};
+  table.rows.push_back(rate_row("tokens/s", rates, 1, ""));
+  for (size_t i = 0; i < kFlopFormulas.size(); ++i) {
+    std::vector<double> tflops;
+    for (const StepRecord& step : run.steps) tflops.push_back(step.tflops[i]);
+    if (!std::isnan(quantile(tflops, 0.5)))
+      table.rows.push_back(rate_row(std::string(meaning(kFlopFormulas[i])), tflops, 1, ""));
+  }
+  const std::vector<double> mfu = values_of(run, &StepRecord::mfu);
+  const bool known = !std::isnan(quantile(mfu, 0.5));
+  if (known) table.rows.push_back(rate_row("MFU, causal", mfu, 100, " %"));
+  section.body = rate_plot(run) + html_table(table);
+  if (!known)
+    section.body += absent("MFU, as the peak of a rank is not known; --peak-tflops tells it.");
+  return section;
+}
+
+}  // namespace swallow
