@@ -87,10 +87,10 @@ int decimals_of(double step) {
 }
 
 std::string label_of(double scaled, double step, const Scale& scale) {
-  const double clean = std::abs(scaled) < step * 1e-6 ? 0.0 : scaled;
-  const bool tiny = scale.size == 1.0 && clean != 0.0 && (step < 1e-4 || std::abs(clean) >= 1e6);
-  if (tiny) return fmt::format("{:.3g}{}", clean, scale.suffix);
-  return fmt::format("{:.{}f}{}", clean, decimals_of(step), clean == 0.0 ? "" : scale.suffix);
+  if (std::abs(scaled) < step * 1e-6) return "0";
+  const bool tiny = scale.size == 1.0 && (step < 1e-4 || std::abs(scaled) >= 1e6);
+  if (tiny) return fmt::format("{:.3g}{}", scaled, scale.suffix);
+  return fmt::format("{:.{}f}{}", scaled, decimals_of(step), scale.suffix);
 }
 
 std::string log_label(double value, Unit unit) {
@@ -149,7 +149,12 @@ Axis log_axis(std::string title, Interval range, Unit unit) {
   if (range.high < range.low * 1.5) range = {range.low / 1.3, range.high * 1.3};
   Axis axis{std::move(title), range, true, {}};
   const double decades = std::log10(range.high / range.low);
-  const auto skip = std::max(1, static_cast<int>(std::ceil(decades / 6)));
+  constexpr int kMostTicks = 6;
+  if (decades < 1) {  // 1, 2 and 5 alone would leave one or two
+    axis.ticks = round_ticks(range, unit, kMostTicks);
+    return axis;
+  }
+  const auto skip = std::max(1, static_cast<int>(std::ceil(decades / kMostTicks)));
   const int first = static_cast<int>(std::floor(std::log10(range.low)));
   for (int power = first; std::pow(10.0, power) <= range.high; ++power) {
     if (decades > 2 && (power - first) % skip != 0) continue;
@@ -193,6 +198,7 @@ std::string value_text(double value, Unit unit) {
   if (!std::isfinite(value)) return std::isnan(value) ? "nan" : value > 0 ? "inf" : "-inf";
   if (unit == Unit::count) return count_text(static_cast<int64_t>(std::llround(value)));
   if (unit == Unit::bytes) return bytes_text(static_cast<int64_t>(std::llround(value)));
+  if (unit == Unit::seconds && value == 0.0) return "0 s";
   if (unit == Unit::seconds && value >= 600) return duration_text(value);
   const Scale scale = scale_of(std::abs(value), unit);
   const double scaled = value / scale.size;

@@ -42,8 +42,8 @@ std::vector<Tick> round_ticks(Interval range, Unit unit, int most);
 
 Axis linear_axis(std::string title, Interval range, Unit unit, int most_ticks);
 /// For positive values over several orders of magnitude: ticks at powers of ten, or where there are
-/// few of these at 1, 2 and 5 times such. A low end that is not positive is taken as a millionth of
-/// the high end.
+/// few of these at 1, 2 and 5 times such; over less than one order at round values. A low end that
+/// is not positive is taken as a millionth of the high end.
 Axis log_axis(std::string title, Interval range, Unit unit);
 
 /// Moments, in seconds since 1970 as a clock on the wall shows them (`Interval` of such): at round

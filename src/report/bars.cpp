@@ -51,7 +51,7 @@ std::string stacked_bars(const StackedBars& chart, std::string_view label) {
   const double left = widest_label + 12;
   const double top = kLegendRow * static_cast<double>(legend.size()) + 8;
   const double height = kRowHeight * static_cast<double>(chart.bars.size());
-  SvgWriter svg(kWidth, top + height + 40);
+  SvgWriter svg(kWidth, top + height + (chart.title.empty() ? 24 : 40));
   for (size_t row = 0; row < legend.size(); ++row)
     draw_legend(svg, {0, 14 + kLegendRow * static_cast<double>(row)}, legend[row]);
   const Plot plot(svg, {left, top, kWidth - left - kRight, height},

@@ -34,6 +34,17 @@ void add(CurveColumn& column, double x, double y) {
   column.mean += (y - column.mean) / count;
 }
 
+/// Columns without a finite value out; what they lay between is apart.
+std::vector<CurveColumn> without_gaps(std::vector<CurveColumn> columns) {
+  bool gap = false;
+  for (CurveColumn& column : columns) {
+    column.apart = gap && column.count > 0;
+    gap = column.count == 0;
+  }
+  std::erase_if(columns, [](const CurveColumn& column) { return column.count == 0; });
+  return columns;
+}
+
 }  // namespace
 
 std::vector<CurveColumn> reduce_curve(std::span<const double> x, std::span<const double> y,
@@ -41,27 +52,37 @@ std::vector<CurveColumn> reduce_curve(std::span<const double> x, std::span<const
   SWALLOW_CHECK(x.size() == y.size() && columns >= 1, "{} x, {} y, {} columns", x.size(), y.size(),
                 columns);
   const auto inside = [&](size_t i) {
-    return std::isfinite(x[i]) && std::isfinite(y[i]) && x[i] >= range.low && x[i] <= range.high;
+    return std::isfinite(x[i]) && x[i] >= range.low && x[i] <= range.high;
   };
   size_t count = 0;
   for (size_t i = 0; i < x.size(); ++i) count += inside(i) ? 1 : 0;
   std::vector<CurveColumn> reduced;
   if (count <= static_cast<size_t>(columns)) {
     for (size_t i = 0; i < x.size(); ++i)
-      if (inside(i)) reduced.push_back({x[i], y[i], y[i], y[i], 1});
+      if (inside(i))
+        reduced.push_back({.x = x[i],
+                           .low = y[i],
+                           .mean = y[i],
+                           .high = y[i],
+                           .count = std::isfinite(y[i]) ? 1 : 0});
     std::stable_sort(reduced.begin(), reduced.end(),
                      [](const CurveColumn& a, const CurveColumn& b) { return a.x < b.x; });
-    return reduced;
+    return without_gaps(std::move(reduced));
   }
   reduced.resize(static_cast<size_t>(columns));
+  std::vector<bool> visited(reduced.size(), false);
   const double per_x = range.length() > 0 ? columns / range.length() : 0.0;
   for (size_t i = 0; i < x.size(); ++i) {
     if (!inside(i)) continue;
     const auto column = static_cast<size_t>((x[i] - range.low) * per_x);
-    add(reduced[std::min(column, reduced.size() - 1)], x[i], y[i]);
+    const size_t index = std::min(column, reduced.size() - 1);
+    visited[index] = true;
+    if (std::isfinite(y[i])) add(reduced[index], x[i], y[i]);
   }
-  std::erase_if(reduced, [](const CurveColumn& column) { return column.count == 0; });
-  return reduced;
+  std::vector<CurveColumn> kept;
+  for (size_t i = 0; i < reduced.size(); ++i)
+    if (visited[i]) kept.push_back(reduced[i]);
+  return without_gaps(std::move(kept));
 }
 
 Interval range_of(std::span<const double> values) {

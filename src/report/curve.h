@@ -14,6 +14,7 @@ struct CurveColumn {
   double x = 0;  // mean of the points' x
   double low = 0, mean = 0, high = 0;
   int64_t count = 0;
+  bool apart = false;  // values that are not finite lie between it and the column before
 };
 
 /// The points of (x, y) within `range`, from left to right, in at most `columns` columns (one at

@@ -48,10 +48,10 @@ std::vector<std::string> source_row(const SourceRecord& source, double share, do
           fmt::format("{:.2f} %", 100 * share),
           count_text(source.documents),
           count_text(source.tokens),
-          count_text(source.samples),
-          fmt::format("{:.3f}", source.epochs),
           known ? count_text(std::llround(static_cast<double>(source.samples) * progress)) : "-",
-          known ? fmt::format("{:.3f}", source.epochs * progress) : "-"};
+          count_text(source.samples),
+          known ? fmt::format("{:.3f}", source.epochs * progress) : "-",
+          fmt::format("{:.3f}", source.epochs)};
 }
 
 /// How far the log's clock, which has no zone, is ahead of UTC: by the beginnings of the last job
@@ -188,8 +188,8 @@ Section data_section(const RunRecord& run) {
     samples += static_cast<double>(source.samples);
   }
   const double progress = samples > 0 ? std::min(1.0, consumed_samples(run) / samples) : NAN;
-  HtmlTable table{{"split", "source", "share", "documents", "tokens in it", "samples planned",
-                   "epochs planned", "samples so far", "epochs so far"},
+  HtmlTable table{{"split", "source", "share", "documents", "tokens", "samples so far", "of",
+                   "epochs so far", "of"},
                   {},
                   true};
   for (const SourceRecord& source : run.sources)

@@ -203,7 +203,7 @@ Section memory_section(const RunRecord& run) {
   std::set<std::string> seen;
   for (const StageMemory& stage : run.memory)
     for (const auto& [category, bytes] : stage.bytes)
-      if (seen.insert(category).second) chart.parts.push_back(category);
+      if (bytes > 0 && seen.insert(category).second) chart.parts.push_back(category);
   HtmlTable table{{"stage"}, {}, true};
   table.header.insert(table.header.end(), chart.parts.begin(), chart.parts.end());
   table.header.insert(table.header.end(), {"planned", "peak"});

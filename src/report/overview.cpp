@@ -226,9 +226,9 @@ std::string damage_text(const LineDamage& damage, const std::string& file) {
 Section overview_section(const std::vector<RunRecord>& runs) {
   Section section{"overview", "Overview", {}};
   HtmlTable table;
-  table.header.emplace_back("");
+  if (runs.size() > 1) table.header.emplace_back("");
   for (const RunRecord& run : runs) {
-    table.header.push_back(run.name);
+    if (runs.size() > 1) table.header.push_back(run.name);
     section.body += paragraph(
         runs.size() == 1 ? verdict(run) : fmt::format("{}: {}", run.name, verdict(run)), "verdict");
     for (const auto& [damage, file] : {std::pair(&run.damage, "metrics.jsonl"),

@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <cmath>
 
-#include "report/curve.h"
 #include "report/style.h"
 
 namespace swallow {
@@ -71,19 +70,12 @@ void Plot::curve(std::span<const double> x, std::span<const double> y, size_t st
   const auto columns = reduce_curve(x, y, x_.range, static_cast<int>(area_.width));
   const bool many = std::any_of(columns.begin(), columns.end(),
                                 [](const CurveColumn& column) { return column.count > 1; });
-  if (many) {
-    std::vector<SvgPoint> outline;
-    for (const CurveColumn& column : columns)
-      outline.push_back({to_x(column.x), clamped_y(column.high)});
-    for (auto it = columns.rbegin(); it != columns.rend(); ++it)
-      outline.push_back({to_x(it->x), clamped_y(it->low)});
-    svg_.polygon(outline, area_class(style));
+  for (auto begin = columns.begin(); begin != columns.end();) {
+    const auto end = std::find_if(begin + 1, columns.end(),
+                                  [](const CurveColumn& column) { return column.apart; });
+    draw_piece({begin, end}, many, style);
+    begin = end;
   }
-  std::vector<SvgPoint> line;
-  for (const CurveColumn& column : columns)
-    line.push_back({to_x(column.x), clamped_y(column.mean)});
-  svg_.polyline(line, line_class(style));
-  if (line.size() == 1) svg_.circle(line[0], 2.5, point_class(style));
   double last_mark = -kBetweenMarks;
   for (const CurveColumn& column : columns) {
     if (column.high <= y_.range.high || to_x(column.x) - last_mark < kBetweenMarks) continue;
@@ -91,6 +83,21 @@ void Plot::curve(std::span<const double> x, std::span<const double> y, size_t st
     svg_.polygon(triangle_up({last_mark, area_.y + 1}), "alarm-fill",
                  fmt::format("{}: {:.4g}, above the axis", name, column.high));
   }
+}
+
+/// Columns that belong together.
+void Plot::draw_piece(std::span<const CurveColumn> columns, bool with_area, size_t style) {
+  std::vector<SvgPoint> line;
+  std::vector<SvgPoint> outline;
+  for (const CurveColumn& column : columns) {
+    line.push_back({to_x(column.x), clamped_y(column.mean)});
+    outline.push_back({to_x(column.x), clamped_y(column.high)});
+  }
+  for (auto it = columns.rbegin(); it != columns.rend(); ++it)
+    outline.push_back({to_x(it->x), clamped_y(it->low)});
+  if (with_area) svg_.polygon(outline, area_class(style));
+  svg_.polyline(line, line_class(style));
+  if (line.size() == 1) svg_.circle(line[0], 1.5, point_class(style));
 }
 
 void Plot::thin_curve(std::span<const double> x, std::span<const double> y,

@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "report/axis.h"
+#include "report/curve.h"
 #include "report/svg.h"
 
 namespace swallow {
@@ -51,6 +52,7 @@ class Plot {
 
  private:
   [[nodiscard]] double clamped_y(double value) const;
+  void draw_piece(std::span<const CurveColumn> columns, bool with_area, size_t style);
 
   SvgWriter& svg_;
   Box area_;

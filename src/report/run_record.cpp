@@ -70,7 +70,7 @@ class Reader {
     if (kind == "validation" || kind == "test") return add_loss(line, kind == "test");
     if (kind == "save") return add_save(line);
     if (kind == "data") return add_sources(line);
-    if (kind == "memory") return add_memory(line);
+    if (kind == "memory") return add_memory(text);
     if (kind == "ranks") return add_ranks(line);
     if (kind != "step") return kind.empty() ? LineVerdict::damaged : LineVerdict::unknown;
     std::optional<StepRecord> step = parse_step(text);  // its keys in another order
@@ -159,15 +159,20 @@ class Reader {
     return LineVerdict::good;
   }
 
-  LineVerdict add_memory(const Json& line) {
+  /// Categories keep the order in which they were written.
+  LineVerdict add_memory(std::string_view text) {
+    const auto line = nlohmann::ordered_json::parse(text);
     const auto list = line.find("stages");
     if (list == line.end() || !list->is_array()) return LineVerdict::damaged;
     std::vector<StageMemory> stages;
-    for (const Json& stage : *list) {
+    for (const auto& stage : *list) {
       const auto bytes = stage.is_object() ? stage.find("bytes") : stage.end();
       if (!stage.is_object() || bytes == stage.end() || !bytes->is_object())
         return LineVerdict::damaged;
-      stages.push_back({.stage = integer_or(stage, "stage", 0), .bytes = {}});
+      const auto number = stage.find("stage");
+      const bool numbered = number != stage.end() && number->is_number_unsigned();
+      stages.push_back(
+          {.stage = numbered ? number->template get<int64_t>() : std::ssize(stages), .bytes = {}});
       for (const auto& [category, value] : bytes->items())
         if (value.is_number()) stages.back().bytes.emplace_back(category, value.get<double>());
     }

@@ -78,11 +78,11 @@ std::string step_timeline(const RunRecord& run) {
   plot.horizontal(marks[1], "centre",
                   fmt::format("median: {}", value_text(marks[1], Unit::seconds)));
   plot.horizontal(marks[2], "limit", fmt::format("95 %: {}", value_text(marks[2], Unit::seconds)));
-  const std::vector<LegendEntry> legend{
-      {LegendEntry::Sample::line, line_class(0), "a step"},
-      {LegendEntry::Sample::line, "centre", "median"},
-      {LegendEntry::Sample::line, "limit", "5 % and 95 %"},
-      {LegendEntry::Sample::area, "alarm-fill", "above the axis"}};
+  std::vector<LegendEntry> legend{{LegendEntry::Sample::line, line_class(0), "a step"},
+                                  {LegendEntry::Sample::line, "centre", "median"},
+                                  {LegendEntry::Sample::line, "limit", "5 % and 95 %"}};
+  if (range_of(time.seconds.y).high > plot.y_axis().range.high)
+    legend.push_back({LegendEntry::Sample::area, "alarm-fill", "above the axis"});
   draw_legend(svg, {kLeft, 14}, legend);
   double top = kTop + kHeight + 4;
   for (const MarkStrip& strip :
