@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "kernels/cpu/plain_gemm.h"
+#include "support/cpu_levels.h"
 #include "support/gemm_cases.h"
 #include "support/random_tensor.h"
 #include "support/run_on.h"
@@ -18,15 +19,19 @@ namespace {
 using Case = GemmCase;
 using Operands = GemmOperands;
 
-/// One case on the stream's device; on the CPU both kernels: the one `launch` picks, and our own.
+/// One case on the stream's device; on the CPU at every level that the machine has, and our plain
+/// kernel, which `launch` takes only where there is no other.
 void check_case(Stream& stream, const Case& c, int64_t offset = 0) {
   const Device device = stream.device();
   if (!computes(device, c.input)) return;
   INFO(to_string(device) << " " << describe(c) << " offset " << offset);
-  const Operands chosen = make_operands(c);
-  const std::vector<double> want = reference(c, chosen);
-  run_on(stream, chosen.op, offset);
-  require_close(chosen.c.tensor, want, bound(c));
+  const Operands first = make_operands(c);
+  const std::vector<double> want = reference(c, first);
+  for_each_level(stream, [&] {
+    const Operands chosen = make_operands(c);
+    run_on(stream, chosen.op, offset);
+    require_close(chosen.c.tensor, want, bound(c));
+  });
   if (device.kind != DeviceKind::cpu) return;
   const Operands plain = make_operands(c);
   cpu::plain_gemm(stream, plain.op);
@@ -63,6 +68,8 @@ TEST_CASE("gemm matches its definition on odd and large sizes", "[unit][device][
     check_case(stream, {7, 9, 4099, input, output, Transpose::yes, Transpose::no, Beta::one});
     check_case(stream, {600, 3, 17, input, output});
     check_case(stream, {3, 600, 17, input, output});
+    check_case(stream, {35, 40, 5000, input, output, {}, {}, Beta::one});  // blocks of the depth
+    check_case(stream, {5, 2100, 9, input, output, {}, Transpose::yes});   // and of b
   }
 }
 
@@ -98,26 +105,28 @@ TEST_CASE("gemm gives the same bits for 1, 2 and 3 threads", "[unit][gemm]") {
   for (const int threads : {1, 2, 3}) {
     Stream stream(Device{}, threads);
     size_t next = 0;
-    for (const Kernel kernel : {Kernel{launch<Gemm>}, Kernel{cpu::plain_gemm}})
-      for (const auto& [input, output] : kGemmTypes)
-        for (const Case& c :
-             {Case{300, 200, 270, input, output}, Case{64, 48, 2048, input, output, Transpose::yes},
-              Case{16, 16, 6000, input, output, Transpose::yes, {}, Beta::one},
-              Case{2, 1100, 33, input, output, {}, Transpose::yes}}) {
-          INFO(describe(c) << ", threads " << threads);
-          Operands x = make_operands(c);
-          const TestTensor again = clone(x.c.tensor);
-          kernel(stream, x.op);
-          if (threads == 1) {
-            results.push_back(std::move(x.c));
-            continue;
+    for_each_level(stream, [&] {
+      for (const Kernel kernel : {Kernel{launch<Gemm>}, Kernel{cpu::plain_gemm}})
+        for (const auto& [input, output] : kGemmTypes)
+          for (const Case& c : {Case{300, 200, 270, input, output},
+                                Case{64, 48, 2048, input, output, Transpose::yes},
+                                Case{16, 16, 6000, input, output, Transpose::yes, {}, Beta::one},
+                                Case{2, 1100, 33, input, output, {}, Transpose::yes}}) {
+            INFO(describe(c) << ", threads " << threads);
+            Operands x = make_operands(c);
+            const TestTensor again = clone(x.c.tensor);
+            kernel(stream, x.op);
+            if (threads == 1) {
+              results.push_back(std::move(x.c));
+              continue;
+            }
+            REQUIRE(same_bits(x.c.tensor, results[next].tensor));
+            x.op.c = again.tensor;  // from the cache now
+            kernel(stream, x.op);
+            REQUIRE(same_bits(again.tensor, results[next].tensor));
+            ++next;
           }
-          REQUIRE(same_bits(x.c.tensor, results[next].tensor));
-          x.op.c = again.tensor;  // from the cache now
-          kernel(stream, x.op);
-          REQUIRE(same_bits(again.tensor, results[next].tensor));
-          ++next;
-        }
+    });
   }
 }
 

@@ -1,4 +1,5 @@
 // Reads every #include of ours under src/ and cuda/ and holds it to the table of rooms.
+#include <algorithm>
 #include <catch2/catch.hpp>
 #include <filesystem>
 #include <fstream>
@@ -103,4 +104,28 @@ TEST_CASE("every include under src/ and cuda/ points to its own room or downward
     }
   }
   CHECK(files > 20);
+}
+
+TEST_CASE("files for wider instruction sets share no inline function with others", "[unit][repo]") {
+  // Of an inline function the linker keeps one copy, perhaps that of a file compiled for AVX-512,
+  // and every machine would run it. So these files see intrinsics and each other.
+  const std::vector<std::string> allowed = {"<immintrin.h>", "<cstdint>",
+                                            "\"kernels/cpu/panel_kernels.h\"",
+                                            "\"kernels/cpu/avx512_vectors.h\""};
+  int files = 0;
+  for (const auto& entry :
+       fs::directory_iterator(fs::path(SWALLOW_SOURCE_DIR) / "src/kernels/cpu")) {
+    const std::string name = entry.path().filename().string();
+    const bool restricted =
+        name.starts_with("avx512_") || name.starts_with("amx_") || name == "panel_kernels.h";
+    if (!restricted) continue;
+    ++files;
+    std::ifstream stream(entry.path());
+    for (std::string line; std::getline(stream, line);) {
+      if (!line.starts_with("#include ")) continue;
+      INFO(name << ": " << line);
+      CHECK(std::count(allowed.begin(), allowed.end(), line.substr(9)) == 1);
+    }
+  }
+  CHECK(files >= 4);
 }
