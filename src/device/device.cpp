@@ -1,5 +1,6 @@
 #include "device/device.h"
 
+#include <sys/mman.h>
 #include <cstdlib>
 #include <cstring>
 #include <utility>
@@ -18,11 +19,20 @@ namespace {
 
 constexpr int64_t kAlignment = 256;
 
+/// x86-64's and most of AArch64's. A matrix of a few thousand columns has every row on another
+/// page of 4 KiB, more than a core remembers translations for.
+constexpr int64_t kLargePage = 2 << 20;
+
 std::byte* allocate_on_host(int /*index*/, int64_t bytes) {
-  const int64_t padded = round_up(bytes, kAlignment);
+  const bool large = bytes >= 2 * kLargePage;
+  const int64_t alignment = large ? kLargePage : kAlignment;
+  const int64_t padded = round_up(bytes, alignment);
   auto* data = static_cast<std::byte*>(
-      std::aligned_alloc(static_cast<size_t>(kAlignment), static_cast<size_t>(padded)));
+      std::aligned_alloc(static_cast<size_t>(alignment), static_cast<size_t>(padded)));
   if (data == nullptr) throw ResourceError("cannot allocate {} bytes of host memory", padded);
+#ifdef MADV_HUGEPAGE  // a wish: where it is refused, pages stay small
+  if (large) madvise(data, static_cast<size_t>(padded), MADV_HUGEPAGE);
+#endif
   std::memset(data, 0, static_cast<size_t>(padded));
   return data;
 }
