@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <catch2/catch.hpp>
 #include <cmath>
 #include <cstring>
 #include <string>
@@ -86,9 +87,9 @@ inline double dot(const double* x, const double* y, int64_t count) {
 
 struct Result {
   std::vector<double> out, stats, dqkv;
-  /// How far a kernel for bf16 tensor cores may be off beside the rounding of its results: it
-  /// rounds probabilities and gradients of scores to bf16 between two products, and gradients of
-  /// keys and values by query head before it adds those of a group.
+  /// How far a kernel that multiplies in bf16 (tensor cores, AMX, AVX-512) may be off beside the
+  /// rounding of its results: it rounds probabilities and gradients of scores to bf16 between two
+  /// products, and gradients of keys and values by query head before it adds those of a group.
   std::vector<double> out_error, dqkv_error;
 };
 
@@ -154,6 +155,18 @@ inline Result reference(const Attention& x) {
       }
     }
   return r;
+}
+
+/// |got - want| <= error + the tolerance of one rounding.
+inline void require_within(const Tensor& got, const std::vector<double>& want,
+                           const std::vector<double>& error) {
+  const std::vector<double> values = to_doubles(got);
+  const Tolerance rounding = tolerance_for(got.dtype);
+  for (size_t i = 0; i < values.size(); ++i) {
+    const double bound = rounding.absolute + rounding.relative * std::abs(want[i]) + error[i];
+    if (!(std::abs(values[i] - want[i]) <= bound))
+      FAIL(fmt::format("element {}: got {}, want {}, bound {}", i, values[i], want[i], bound));
+  }
 }
 
 inline std::string describe(const AttentionShape& s, DType dtype) {

@@ -11,18 +11,6 @@ using namespace swallow::test;
 
 namespace {
 
-/// |got - want| <= error + the tolerance of one rounding.
-void require_within(const Tensor& got, const std::vector<double>& want,
-                    const std::vector<double>& error) {
-  const std::vector<double> values = to_doubles(got);
-  const Tolerance rounding = tolerance_for(got.dtype);
-  for (size_t i = 0; i < values.size(); ++i) {
-    const double bound = rounding.absolute + rounding.relative * std::abs(want[i]) + error[i];
-    if (!(std::abs(values[i] - want[i]) <= bound))
-      FAIL(fmt::format("element {}: got {}, want {}, bound {}", i, values[i], want[i], bound));
-  }
-}
-
 void check_gpu_shape(Device device, const AttentionShape& shape, DType dtype,
                      Determinism determinism) {
   INFO(describe(shape, dtype) << (determinism == Determinism::relaxed ? "" : " deterministic"));

@@ -3,6 +3,7 @@
 // by 16 columns. Either comes from memory in order or by a transpose of 32-bit pairs.
 #include <immintrin.h>
 
+#include "kernels/cpu/amx_tiles.h"
 #include "kernels/cpu/avx512_vectors.h"
 #include "kernels/cpu/panel_kernels.h"
 
@@ -15,30 +16,6 @@ constexpr int64_t kStep = 32;          // bf16 elements of a tile's row
 constexpr int64_t kTile = 16 * 32;     // elements
 constexpr int64_t kPanel = 2 * kSide;  // rows of a, columns of b
 
-/// Rows [first, first + 16) at depth p, as they lie.
-void load_rows(const uint16_t* data, int64_t stride, int64_t first, int64_t count, int64_t p,
-               int64_t depth, __m512i (&tile)[16]) {
-  const __mmask32 lanes = first_lanes_of_32(depth - p < kStep ? depth - p : kStep);
-  for (int64_t i = 0; i < kSide; ++i)
-    tile[i] = first + i < count ? _mm512_maskz_loadu_epi16(lanes, data + (first + i) * stride + p)
-                                : _mm512_setzero_si512();
-}
-
-/// Row i holds elements (first .. first + 15, p + 2i) in its lower halves and p + 2i + 1 in its
-/// upper ones.
-void load_pairs(const uint16_t* data, int64_t stride, int64_t first, int64_t count, int64_t p,
-                int64_t depth, __m512i (&tile)[16]) {
-  const int64_t left = count - first < 0 ? 0 : count - first;
-  const __mmask16 lanes = first_lanes(left < kSide ? left : kSide);
-  const auto load = [=](int64_t at) {
-    return at < depth
-               ? _mm512_cvtepu16_epi32(_mm256_maskz_loadu_epi16(lanes, data + at * stride + first))
-               : _mm512_setzero_si512();
-  };
-  for (int64_t i = 0; i < kSide; ++i)
-    tile[i] = _mm512_or_si512(load(p + 2 * i), _mm512_slli_epi32(load(p + 2 * i + 1), 16));
-}
-
 /// `direct` is the layout that needs no transpose.
 void pack(const PanelSource& from, int64_t count, int64_t depth, DepthLayout direct, void* panel) {
   const auto* data = static_cast<const uint16_t*>(from.data);
@@ -47,9 +24,9 @@ void pack(const PanelSource& from, int64_t count, int64_t depth, DepthLayout dir
     for (int64_t first = 0; first < kPanel; first += kSide, to += kTile) {
       __m512i tile[16];
       if (from.layout == DepthLayout::contiguous)
-        load_rows(data, from.stride, first, count, p, depth, tile);
+        load_rows(data + first * from.stride + p, from.stride, count - first, depth - p, tile);
       else
-        load_pairs(data, from.stride, first, count, p, depth, tile);
+        load_pairs(data + p * from.stride + first, from.stride, depth - p, count - first, tile);
       if (from.layout != direct) transpose_square(tile);
       for (int64_t i = 0; i < kSide; ++i) _mm512_storeu_si512(to + i * kStep, tile[i]);
     }
@@ -61,25 +38,6 @@ void pack_a(const PanelSource& from, int64_t count, int64_t depth, void* panel) 
 
 void pack_b(const PanelSource& from, int64_t count, int64_t depth, void* panel) {
   pack(from, count, depth, DepthLayout::strided, panel);
-}
-
-/// What LDTILECFG reads: palette 1, and eight tiles of 16 rows of 64 bytes.
-struct TileConfig {
-  uint8_t palette = 1;
-  uint8_t start_row = 0;
-  uint8_t reserved[14] = {};
-  uint16_t row_bytes[16] = {64, 64, 64, 64, 64, 64, 64, 64};
-  uint8_t rows[16] = {16, 16, 16, 16, 16, 16, 16, 16};
-};
-static_assert(sizeof(TileConfig) == 64);
-
-void enter() {
-  static constexpr TileConfig config;
-  _tile_loadconfig(&config);
-}
-
-void leave() {
-  _tile_release();
 }
 
 void multiply(const void* a_panel, const void* b_panel, int64_t depth, float* sums) {
@@ -125,16 +83,16 @@ void store_bf16(const float* sums, int64_t sums_stride, int64_t rows, int64_t co
 
 }  // namespace
 
-const PanelKernels kAmxBf16Panels = {.a_rows = kPanel,
-                                     .b_columns = kPanel,
-                                     .depth_step = kStep,
-                                     .element_size = 2,
-                                     .pack_a = pack_a,
-                                     .pack_b = pack_b,
-                                     .enter = enter,
-                                     .leave = leave,
-                                     .multiply = multiply,
-                                     .store_f32 = store_f32,
-                                     .store_bf16 = store_bf16};
+constinit const PanelKernels kAmxBf16Panels = {.a_rows = kPanel,
+                                               .b_columns = kPanel,
+                                               .depth_step = kStep,
+                                               .element_size = 2,
+                                               .pack_a = pack_a,
+                                               .pack_b = pack_b,
+                                               .enter = configure_tiles,
+                                               .leave = release_tiles,
+                                               .multiply = multiply,
+                                               .store_f32 = store_f32,
+                                               .store_bf16 = store_bf16};
 
 }  // namespace swallow::cpu

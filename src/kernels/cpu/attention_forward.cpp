@@ -6,6 +6,7 @@
 
 #include "kernels/cpu/attention_tile.h"
 #include "kernels/cpu/vector_exp.h"
+#include "kernels/cpu/wide_attention.h"
 #include "kernels/cpu/worker.h"
 
 namespace swallow::cpu {
@@ -108,6 +109,7 @@ void run(Stream& stream, const AttentionForward& op) {
   const AttentionShape& shape = op.shape;
   const int num_threads = stream.num_threads();
   check_attention_workspace(op.workspace, shape, op.qkv.dtype, num_threads);
+  if (wide_attention(stream, op)) return;
   const int64_t tiles = num_token_tiles(shape);
   const int64_t heads = shape.batch * shape.heads;
   visit_dtype(op.qkv.dtype, [&]<class T>(std::type_identity<T>) {

@@ -1,5 +1,7 @@
 #include "kernels/cpu/attention_tile.h"
 
+#include "kernels/cpu/wide_attention.h"
+
 namespace swallow::cpu {
 
 namespace {
@@ -16,7 +18,7 @@ int64_t attention_scratch_bytes(const AttentionShape& shape, DType dtype) {
       dtype == DType::f64
           ? AttentionScratch<double>::elements(shape) * static_cast<int64_t>(sizeof(double))
           : AttentionScratch<float>::elements(shape) * static_cast<int64_t>(sizeof(float));
-  return round_up(bytes, kAlignment);
+  return round_up(std::max(bytes, wide_attention_scratch_bytes(shape, dtype)), kAlignment);
 }
 
 int64_t attention_workspace_bytes(const AttentionShape& shape, DType dtype, int num_threads) {

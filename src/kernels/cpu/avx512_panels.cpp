@@ -78,16 +78,16 @@ void nothing() {}
 
 }  // namespace
 
-const PanelKernels kAvx512F32Panels = {.a_rows = kRows,
-                                       .b_columns = kColumns,
-                                       .depth_step = 1,
-                                       .element_size = 4,
-                                       .pack_a = pack<kRows>,
-                                       .pack_b = pack<kColumns>,
-                                       .enter = nothing,
-                                       .leave = nothing,
-                                       .multiply = multiply,
-                                       .store_f32 = store_f32,
-                                       .store_bf16 = nullptr};
+constinit const PanelKernels kAvx512F32Panels = {.a_rows = kRows,
+                                                 .b_columns = kColumns,
+                                                 .depth_step = 1,
+                                                 .element_size = 4,
+                                                 .pack_a = pack<kRows>,
+                                                 .pack_b = pack<kColumns>,
+                                                 .enter = nothing,
+                                                 .leave = nothing,
+                                                 .multiply = multiply,
+                                                 .store_f32 = store_f32,
+                                                 .store_bf16 = nullptr};
 
 }  // namespace swallow::cpu

@@ -43,6 +43,28 @@ inline void transpose_square(__m512i (&x)[16]) {
   for (int i = 0; i < 16; ++i) x[i] = y[i];
 }
 
+/// 16 rows of 32 bf16 elements, of which `rows` and `columns` are there and the others 0.
+inline void load_rows(const uint16_t* data, int64_t stride, int64_t rows, int64_t columns,
+                      __m512i (&x)[16]) {
+  const __mmask32 lanes = first_lanes_of_32(columns < 32 ? columns : 32);
+  for (int64_t i = 0; i < 16; ++i)
+    x[i] = i < rows ? _mm512_maskz_loadu_epi16(lanes, data + i * stride) : _mm512_setzero_si512();
+}
+
+/// 32 rows of 16 bf16 elements by twos: x[i] has row 2i in its lower halves, row 2i + 1 in its
+/// upper ones.
+inline void load_pairs(const uint16_t* data, int64_t stride, int64_t rows, int64_t columns,
+                       __m512i (&x)[16]) {
+  const int64_t count = columns < 0 ? 0 : columns;
+  const __mmask16 lanes = first_lanes(count < 16 ? count : 16);
+  const auto load = [=](int64_t i) {
+    return i < rows ? _mm512_cvtepu16_epi32(_mm256_maskz_loadu_epi16(lanes, data + i * stride))
+                    : _mm512_setzero_si512();
+  };
+  for (int64_t i = 0; i < 16; ++i)
+    x[i] = _mm512_or_si512(load(2 * i), _mm512_slli_epi32(load(2 * i + 1), 16));
+}
+
 /// c = sums, or c += sums; see PanelKernels::store_f32.
 inline void store_f32(const float* sums, int64_t sums_stride, int64_t rows, int64_t columns,
                       bool adds, float* c, int64_t c_stride) {
