@@ -15,23 +15,13 @@ namespace {
 constexpr double kWidth = 960;
 constexpr double kRowHeight = 30;
 constexpr double kBarHeight = 20;
-constexpr double kLegendRow = 20;
 constexpr double kRight = 24;
 
-/// Entries in rows that fit the width.
-std::vector<std::vector<LegendEntry>> legend_rows(const std::vector<std::string>& parts) {
-  std::vector<std::vector<LegendEntry>> rows(1);
-  double used = 0;
-  for (size_t i = 0; i < parts.size(); ++i) {
-    const double width = 47 + text_width(parts[i]);
-    if (used + width > kWidth && !rows.back().empty()) {
-      rows.emplace_back();
-      used = 0;
-    }
-    used += width;
-    rows.back().push_back({LegendEntry::Sample::area, fill_class(i), parts[i]});
-  }
-  return rows;
+std::vector<LegendEntry> legend_of(const std::vector<std::string>& parts) {
+  std::vector<LegendEntry> entries;
+  for (size_t i = 0; i < parts.size(); ++i)
+    entries.push_back({LegendEntry::Sample::area, fill_class(i), parts[i]});
+  return entries;
 }
 
 double total(const StackedBar& bar) {
@@ -41,7 +31,7 @@ double total(const StackedBar& bar) {
 }  // namespace
 
 std::string stacked_bars(const StackedBars& chart, std::string_view label) {
-  const auto legend = legend_rows(chart.parts);
+  const std::vector<LegendEntry> legend = legend_of(chart.parts);
   double widest_label = 0;
   double most = 0;
   for (const StackedBar& bar : chart.bars) {
@@ -49,11 +39,10 @@ std::string stacked_bars(const StackedBars& chart, std::string_view label) {
     most = std::max({most, total(bar), bar.mark});
   }
   const double left = widest_label + 12;
-  const double top = kLegendRow * static_cast<double>(legend.size()) + 8;
+  const double top = legend_height(legend, kWidth) + 4;
   const double height = kRowHeight * static_cast<double>(chart.bars.size());
   SvgWriter svg(kWidth, top + height + (chart.title.empty() ? 24 : 40));
-  for (size_t row = 0; row < legend.size(); ++row)
-    draw_legend(svg, {0, 14 + kLegendRow * static_cast<double>(row)}, legend[row]);
+  draw_legend(svg, {0, 14}, legend);
   const Plot plot(svg, {left, top, kWidth - left - kRight, height},
                   linear_axis(chart.title, {0, most > 0 ? most * 1.02 : 1}, chart.unit, 9),
                   {"", {0, 1}, false, {}});

@@ -102,11 +102,13 @@ Interval joined(Interval a, Interval b) {
 Interval range_without_outliers(std::span<const double> values) {
   const std::vector<double> sorted = sorted_finite(values);
   if (sorted.empty()) return {0, 1};
-  const double low = sorted.front();
-  const double most = nearest_rank(sorted, 0.99);
-  const Interval all{low, sorted.back()};
-  return all.length() > 3 * (most - low) && most > low ? Interval{low, low + 1.3 * (most - low)}
-                                                       : all;
+  const Interval middle{nearest_rank(sorted, 0.01), nearest_rank(sorted, 0.99)};
+  Interval range{sorted.front(), sorted.back()};
+  if (!(middle.length() > 0)) return range;
+  if (range.high - middle.high > 2 * middle.length())
+    range.high = middle.high + 0.3 * middle.length();
+  if (middle.low - range.low > 2 * middle.length()) range.low = middle.low - 0.3 * middle.length();
+  return range;
 }
 
 double quantile(std::span<const double> values, double fraction) {

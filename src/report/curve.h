@@ -28,8 +28,8 @@ Interval range_of(std::span<const double> values);
 /// The smallest interval with both.
 Interval joined(Interval a, Interval b);
 
-/// Where an axis had better end: range_of(), but with a few far outliers above left outside, when
-/// they would press all else into less than a third of the height.
+/// What an axis had better show: range_of(), but at either end without the 1 % of values outside
+/// when these would take more than two thirds of it.
 Interval range_without_outliers(std::span<const double> values);
 
 /// The `fraction` quantile of the finite values, by the nearest rank; NaN without any.

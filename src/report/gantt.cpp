@@ -22,14 +22,6 @@ constexpr double kTitle = 24;
 constexpr double kBetween = 12;
 constexpr double kAxis = 40;
 
-Interval span_of(std::span<const GanttBar> bars) {
-  if (bars.empty()) return {0, 0};
-  Interval span{bars[0].begin, bars[0].end};
-  for (const GanttBar& bar : bars)
-    span = {std::min(span.low, bar.begin), std::max(span.high, bar.end)};
-  return span;
-}
-
 int rows_of(std::span<const GanttBar> bars) {
   int rows = 0;
   for (const GanttBar& bar : bars) rows = std::max(rows, bar.row + 1);
@@ -52,11 +44,8 @@ std::string_view name_of(GanttBar::Kind kind) {
 void draw_chart(SvgWriter& svg, const GanttChart& chart, Unit unit, const Axis& axis, double top) {
   const int rows = rows_of(chart.bars);
   const double row = row_height(rows);
-  const Interval span = span_of(chart.bars);
-  svg.text({kLeft, top + 15},
-           fmt::format("{}: {} for the step, bubble {:.1f} %", chart.title,
-                       value_text(span.length(), unit), 100 * bubble_share(chart.bars)),
-           Anchor::start, "strong");
+  const Interval span = time_of(chart.bars);
+  svg.text({kLeft, top + 15}, chart.title, Anchor::start, "strong");
   const Plot plot(svg, {kLeft, top + kTitle, kWidth - kLeft - kRight, rows * row}, axis,
                   {"", {0, static_cast<double>(rows)}, false, {}});
   plot.draw_frame(Plot::XLabels::none);
@@ -67,7 +56,8 @@ void draw_chart(SvgWriter& svg, const GanttChart& chart, Unit unit, const Axis& 
     const double left = plot.to_x(bar.begin - span.low);
     const Box box{left, top + kTitle + row * bar.row + 2,
                   std::max(0.5, plot.to_x(bar.end - span.low) - left), row - 4};
-    svg.rect(box, name_of(bar.kind),
+    const bool narrow = box.width < 4;  // its outline would be all of it
+    svg.rect(box, fmt::format("{}{}", name_of(bar.kind), narrow ? " narrow" : ""),
              fmt::format("stage {}, {} of micro-batch {}: {}", bar.row, name_of(bar.kind),
                          bar.microbatch, value_text(bar.end - bar.begin, unit)));
     const std::string number = fmt::format("{}", bar.microbatch);
@@ -79,6 +69,29 @@ void draw_chart(SvgWriter& svg, const GanttChart& chart, Unit unit, const Axis& 
 
 }  // namespace
 
+Interval time_of(std::span<const GanttBar> bars) {
+  if (bars.empty()) return {0, 0};
+  Interval time{bars[0].begin, bars[0].end};
+  for (const GanttBar& bar : bars)
+    time = {std::min(time.low, bar.begin), std::max(time.high, bar.end)};
+  return time;
+}
+
+std::string gantt_title(std::string_view what, std::span<const GanttBar> bars, Unit unit) {
+  return fmt::format("{}: {} for the step, bubble {:.1f} %", what,
+                     value_text(time_of(bars).length(), unit), 100 * bubble_share(bars));
+}
+
+std::vector<GanttBar> cut_bars(std::span<const GanttBar> bars, Interval time) {
+  std::vector<GanttBar> cut;
+  for (GanttBar bar : bars) {
+    bar.begin = std::max(bar.begin, time.low);
+    bar.end = std::min(bar.end, time.high);
+    if (bar.begin < bar.end) cut.push_back(bar);
+  }
+  return cut;
+}
+
 double bubble_share(std::span<const GanttBar> bars) {
   std::set<int> rows;
   double busy = 0;
@@ -86,7 +99,7 @@ double bubble_share(std::span<const GanttBar> bars) {
     rows.insert(bar.row);
     busy += bar.end - bar.begin;
   }
-  const double all = span_of(bars).length() * static_cast<double>(rows.size());
+  const double all = time_of(bars).length() * static_cast<double>(rows.size());
   return all > 0 ? std::max(0.0, 1 - busy / all) : 0;
 }
 
@@ -95,7 +108,7 @@ SvgWriter draw_gantt(std::span<const GanttChart> charts, Unit unit, std::string_
   double longest = 0;
   for (const GanttChart& chart : charts) {
     height += height_of(chart) + kBetween;
-    longest = std::max(longest, span_of(chart.bars).length());
+    longest = std::max(longest, time_of(chart.bars).length());
   }
   SvgWriter svg(kWidth, height);
   const std::vector<LegendEntry> legend{

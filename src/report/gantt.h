@@ -22,13 +22,22 @@ struct GanttBar {
 };
 
 struct GanttChart {
-  std::string title;  // e.g. "planned"; the share of the bubble is added to it
+  std::string title;
   std::vector<GanttBar> bars;
 };
 
 /// Share of the time from the first begin to the last end, over all rows that have a bar, in which
 /// no bar runs: 0 to 1; 0 without bars.
 double bubble_share(std::span<const GanttBar> bars);
+
+/// "planned: 123 ms for the step, bubble 20.0 %".
+std::string gantt_title(std::string_view what, std::span<const GanttBar> bars, Unit unit);
+
+/// What of the bars lies between two times, cut off there.
+std::vector<GanttBar> cut_bars(std::span<const GanttBar> bars, Interval time);
+
+/// From the first begin to the last end.
+Interval time_of(std::span<const GanttBar> bars);
 
 /// Charts one above another on one scale that begins with each chart's first bar. `unit` is seconds
 /// for times, plain for costs without a unit. Use element() of what comes back in a page,

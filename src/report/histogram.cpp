@@ -20,7 +20,7 @@ constexpr Box kArea{72, 30, 864, 150};
 }  // namespace
 
 HistogramBins count_values(std::span<const double> values, int bins) {
-  HistogramBins result{range_without_outliers(values), {}, 0};
+  HistogramBins result{range_without_outliers(values), {}, 0, 0};
   if (!(result.range.length() > 0))
     result.range = {result.range.low * 0.95, result.range.low * 1.05};
   if (!(result.range.length() > 0)) result.range = {0, 1};
@@ -30,6 +30,7 @@ HistogramBins count_values(std::span<const double> values, int bins) {
     const double at = (value - result.range.low) / result.range.length() * bins;
     ++result.counts[static_cast<size_t>(std::clamp(at, 0.0, bins - 1.0))];
     if (value > result.range.high) ++result.above;
+    if (value < result.range.low) ++result.below;
   }
   return result;
 }
@@ -47,12 +48,13 @@ std::string histogram(std::span<const double> values, Unit unit, std::string_vie
     if (bins.counts[i] == 0) continue;
     const double from = bins.range.low + width * static_cast<double>(i);
     const double top = plot.to_y(static_cast<double>(bins.counts[i]));
-    const bool last = i + 1 == bins.counts.size() && bins.above > 0;
+    const int64_t outside = i == 0 ? bins.below : i + 1 == bins.counts.size() ? bins.above : 0;
     svg.rect({plot.to_x(from) + 0.5, top, kArea.width / kBins - 1, kArea.bottom() - top},
-             last ? fill_class(1) : fill_class(0),
-             last ? fmt::format("{} steps, {} of them above the axis", bins.counts[i], bins.above)
-                  : fmt::format("{} to {}: {} steps", value_text(from, unit),
-                                value_text(from + width, unit), bins.counts[i]));
+             fill_class(outside > 0 ? 1 : 0),
+             outside > 0
+                 ? fmt::format("{} steps, {} of them beyond the axis", bins.counts[i], outside)
+                 : fmt::format("{} to {}: {} steps", value_text(from, unit),
+                               value_text(from + width, unit), bins.counts[i]));
   }
   constexpr std::array kFractions{0.05, 0.5, 0.95};
   constexpr std::array<std::string_view, 3> kNames{"5 %", "median", "95 %"};
@@ -61,12 +63,13 @@ std::string histogram(std::span<const double> values, Unit unit, std::string_vie
   std::vector<LegendEntry> legend;
   for (size_t i = 0; i < marks.size(); ++i) {
     const std::string text = fmt::format("{} {}", kNames[i], value_text(marks[i], unit));
-    plot.vertical(std::min(marks[i], bins.range.high), kClasses[i], text);
+    plot.vertical(std::clamp(marks[i], bins.range.low, bins.range.high), kClasses[i], text);
     legend.push_back({LegendEntry::Sample::dash, std::string(kClasses[i]), text});
   }
-  if (bins.above > 0)
+  if (bins.below + bins.above > 0)
     legend.push_back({LegendEntry::Sample::area, fill_class(1),
-                      fmt::format("with {} above the axis, up to {}", bins.above,
+                      fmt::format("with {} beyond the axis, {} to {}", bins.below + bins.above,
+                                  value_text(range_of(values).low, unit),
                                   value_text(range_of(values).high, unit))});
   draw_legend(svg, {kArea.x, 16}, legend);
   return svg.element(label);

@@ -11,13 +11,12 @@
 namespace swallow {
 
 struct HistogramBins {
-  Interval range;               // of all bins together; each is as wide as another
-  std::vector<int64_t> counts;  // the last has everything above the range too
-  int64_t above = 0;            // of these, how many
+  Interval range;                // of all bins together; each is as wide as another
+  std::vector<int64_t> counts;   // the first and the last have everything below and above too
+  int64_t below = 0, above = 0;  // of these, how many
 };
 
-/// `bins` bins from the least value to range_without_outliers()'s high end. Values that are not
-/// finite are left out.
+/// `bins` bins over range_without_outliers(). Values that are not finite are left out.
 HistogramBins count_values(std::span<const double> values, int bins);
 
 /// Upright bars, with lines at the 5 %, 50 % and 95 % quantiles, which a legend above names.

@@ -10,9 +10,10 @@ namespace swallow {
 
 namespace {
 
-/// Whether it begins like a number, after a sign.
+/// Whether it begins like a number, after a sign, and is neither a path nor a date.
 bool is_number(const std::string& cell) {
-  return cell.find_first_of("0123456789") < 2 && cell.find_first_of("/:\\") == std::string::npos;
+  return cell.find_first_of("0123456789") < 2 && cell.find_first_of("/\\") == std::string::npos &&
+         cell.find('-', 1) == std::string::npos;
 }
 
 /// Columns in which every cell that is not empty is a number.

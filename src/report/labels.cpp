@@ -31,11 +31,14 @@ void LabelPlacer::place(SvgWriter& svg, SvgPoint point, std::string_view text,
   constexpr int kMostRows = 14;
   for (int row = 0; row <= kMostRows; ++row) {
     const double shift = row * kHeight;
-    const std::array<Box, 4> places{{
-        {point.x + kGap, point.y - kHeight / 2 - shift, width, kHeight},
-        {point.x - kGap - width, point.y - kHeight / 2 - shift, width, kHeight},
-        {point.x + kGap, point.y - kHeight / 2 + shift, width, kHeight},
-        {point.x - kGap - width, point.y - kHeight / 2 + shift, width, kHeight},
+    const double middle = point.y - kHeight / 2;
+    const std::array<Box, 6> places{{
+        {point.x - width / 2, point.y - kGap - kHeight - shift, width, kHeight},
+        {point.x - width / 2, point.y + kGap + shift, width, kHeight},
+        {point.x + kGap, middle - shift, width, kHeight},
+        {point.x - kGap - width, middle - shift, width, kHeight},
+        {point.x + kGap, middle + shift, width, kHeight},
+        {point.x - kGap - width, middle + shift, width, kHeight},
     }};
     const auto found =
         std::find_if(places.begin(), places.end(), [this](const Box& box) { return free(box); });

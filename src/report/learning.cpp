@@ -18,10 +18,10 @@ namespace {
 constexpr double kWidth = 960;
 constexpr double kLeft = 72;
 constexpr double kPlotWidth = 864;
-constexpr double kLegendHeight = 24;
 constexpr double kScoreShown = 8;  // z-scores beyond are drawn at the edge
 
 constexpr size_t kMostRestarts = 60;  // more would hide the curve
+constexpr size_t kMostPoints = 80;
 
 Axis token_axis(const std::vector<RunRecord>& runs) {
   double most = 0;
@@ -72,6 +72,12 @@ void draw_troubles(Plot& plot, const RunRecord& run) {
   }
 }
 
+/// Points that touch each other tell less than a line.
+bool few_validations(const std::vector<RunRecord>& runs) {
+  return std::all_of(runs.begin(), runs.end(),
+                     [](const RunRecord& run) { return run.validations.size() <= kMostPoints; });
+}
+
 std::vector<LegendEntry> loss_legend(const std::vector<RunRecord>& runs) {
   std::vector<LegendEntry> legend;
   bool validated = false;
@@ -90,7 +96,11 @@ std::vector<LegendEntry> loss_legend(const std::vector<RunRecord>& runs) {
       troubled = troubled || step.skipped || !std::isfinite(step.loss);
     }
   }
-  if (validated) legend.push_back({LegendEntry::Sample::point, point_class(0), "validation loss"});
+  if (validated)
+    legend.push_back(
+        {few_validations(runs) ? LegendEntry::Sample::point : LegendEntry::Sample::line,
+         few_validations(runs) ? point_class(0) : line_class(0) + " validation",
+         "validation loss"});
   if (restarted) legend.push_back({LegendEntry::Sample::dash, "restart", "restart"});
   if (lost) legend.push_back({LegendEntry::Sample::line, "redone", "done again after a restart"});
   if (troubled)
@@ -112,7 +122,10 @@ void draw_losses(Plot& plot, const std::vector<RunRecord>& runs) {
       if (!record.redone)
         tips.push_back(fmt::format("{}: validation loss {:.4f} at step {}", run.name, record.loss,
                                    record.step));
-    plot.points(validation.x, validation.y, i, tips);
+    if (few_validations(runs))
+      plot.points(validation.x, validation.y, i, tips);
+    else
+      plot.thin_curve(validation.x, validation.y, line_class(i) + " validation");
     draw_troubles(plot, run);
   }
 }
@@ -136,16 +149,17 @@ bool any_steps(const std::vector<RunRecord>& runs) {
 /// One quantity of the optimizer over tokens.
 std::string panel(const std::vector<RunRecord>& runs, double StepRecord::*member, Axis y,
                   std::string_view label) {
-  const double top = runs.size() > 1 ? kLegendHeight : 8;
+  std::vector<LegendEntry> legend;
+  for (size_t i = 0; i < runs.size(); ++i)
+    legend.push_back({LegendEntry::Sample::line, line_class(i), runs[i].name});
+  const double top = runs.size() > 1 ? legend_height(legend, kWidth - kLeft) : 8;
   SvgWriter svg(kWidth, top + 150 + 40);
   Plot plot(svg, {kLeft, top, kPlotWidth, 150}, token_axis(runs), std::move(y));
   plot.draw_frame(Plot::XLabels::shown);
-  std::vector<LegendEntry> legend;
   for (size_t i = 0; i < runs.size(); ++i) {
     draw_restarts(plot, runs[i]);
     const Series series = over_tokens(runs[i], member);
     plot.curve(series.x, series.y, i, runs[i].name);
-    legend.push_back({LegendEntry::Sample::line, line_class(i), runs[i].name});
   }
   if (runs.size() > 1) draw_legend(svg, {kLeft, 14}, legend);
   return svg.element(label);
@@ -164,14 +178,16 @@ Section loss_section(const std::vector<RunRecord>& runs) {
     const Series validation = validation_over_tokens(run);
     if (!validation.y.empty()) range.low = std::min(range.low, range_of(validation.y).low);
   }
-  SvgWriter svg(kWidth, kLegendHeight + 320 + 14 + 70 + 40);
+  const std::vector<LegendEntry> legend = loss_legend(runs);
+  const double top = legend_height(legend, kWidth - kLeft);
+  SvgWriter svg(kWidth, top + 320 + 14 + 70 + 40);
   const Axis tokens = token_axis(runs);
-  draw_legend(svg, {kLeft, 14}, loss_legend(runs));
-  Plot plot(svg, {kLeft, kLegendHeight, kPlotWidth, 320}, tokens,
+  draw_legend(svg, {kLeft, 14}, legend);
+  Plot plot(svg, {kLeft, top, kPlotWidth, 320}, tokens,
             linear_axis("loss", with_room(range), Unit::plain, 8));
   plot.draw_frame(Plot::XLabels::none);
   draw_losses(plot, runs);
-  Plot scores(svg, {kLeft, kLegendHeight + 320 + 14, kPlotWidth, 70}, tokens,
+  Plot scores(svg, {kLeft, top + 320 + 14, kPlotWidth, 70}, tokens,
               {"z-score",
                {-kScoreShown, kScoreShown},
                false,

@@ -176,16 +176,38 @@ int64_t microbatches_of(const RunRecord& run) {
   return batches >= 1 && batches <= kMost ? batches : 0;
 }
 
+/// The whole step, and where bars are too many for their numbers its beginning again, larger.
+std::string step_pictures(const std::vector<GanttChart>& charts, Unit unit,
+                          std::string_view axis_title) {
+  constexpr double kReadable = 24;  // micro-batches
+  double microbatches = 0;
+  double stages = 0;
+  for (const GanttBar& bar : charts[0].bars) {
+    microbatches = std::max(microbatches, static_cast<double>(bar.microbatch) + 1);
+    stages = std::max(stages, bar.row + 1.0);
+  }
+  const std::string whole =
+      draw_gantt(charts, unit, axis_title).element("pipeline of a whole step");
+  if (microbatches <= kReadable) return whole;
+  const double share = std::min(1.0, (stages + 8) / (microbatches + stages));
+  std::vector<GanttChart> parts;
+  for (const GanttChart& chart : charts) {
+    const Interval time = time_of(chart.bars);
+    parts.push_back({chart.title.substr(0, chart.title.find(':')) + ": its beginning",
+                     cut_bars(chart.bars, {time.low, time.low + share * time.length()})});
+  }
+  return whole + draw_gantt(parts, unit, axis_title).element("beginning of the step");
+}
+
 std::string plan_alone(const RunRecord& run) {
   const int64_t stages = run.setting("pipeline_model_parallel_size", 0);
   const int64_t microbatches = microbatches_of(run);
   constexpr int64_t kMostStages = 256;
   if (stages < 2 || stages > kMostStages || microbatches < 1) return {};
-  const std::vector<GanttChart> charts{
-      {"planned", planned_bars(run, static_cast<int>(stages), microbatches,
-                               SimulationCosts::uniform(static_cast<int>(stages), 1, 2))}};
-  return draw_gantt(charts, Unit::plain, "time in forwards of a micro-batch; a backward takes 2")
-      .element("planned pipeline");
+  const auto bars = planned_bars(run, static_cast<int>(stages), microbatches,
+                                 SimulationCosts::uniform(static_cast<int>(stages), 1, 2));
+  return step_pictures({{gantt_title("planned", bars, Unit::plain), bars}}, Unit::plain,
+                       "time in forwards of a micro-batch; a backward takes 2");
 }
 
 }  // namespace
@@ -256,12 +278,15 @@ Section pipeline_section(const RunRecord& run, const std::string& trace_folder) 
   const SimulationCosts costs =
       measured_costs(trace.bars, stages, gpu ? Sending::overlapped : Sending::blocking);
   std::vector<GanttChart> charts;
-  if (static_cast<size_t>(stages) * static_cast<size_t>(microbatches) * 2 == trace.bars.size())
-    charts.push_back({"planned", planned_bars(run, stages, microbatches, costs)});
-  charts.push_back({fmt::format("measured, step {}", trace.step), trace.bars});
+  if (static_cast<size_t>(stages) * static_cast<size_t>(microbatches) * 2 == trace.bars.size()) {
+    const auto bars = planned_bars(run, stages, microbatches, costs);
+    charts.push_back({gantt_title("planned", bars, Unit::seconds), bars});
+  }
+  charts.push_back(
+      {gantt_title(fmt::format("measured, step {}", trace.step), trace.bars, Unit::seconds),
+       trace.bars});
   section.body +=
-      draw_gantt(charts, Unit::seconds, "time since the step's first forward")
-          .element("planned and measured pipeline") +
+      step_pictures(charts, Unit::seconds, "time since the step's first forward") +
       paragraph(
           "Planned: the schedule with each stage's measured medians of a forward and a backward, "
           "and no time for transfers. Measured: the lowest rank of each stage, on its own clock.",

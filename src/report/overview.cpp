@@ -207,7 +207,7 @@ std::string verdict(const RunRecord& run) {
                         100 * goodput.*largest->seconds / goodput.wall());
   const std::vector<std::string> disturbed = disturbances(run);
   text += disturbed.empty() ? ". Nothing disturbed it."
-                            : fmt::format(". It had {}.", fmt::join(disturbed, ", "));
+                            : fmt::format(". It had {}.", fmt::join(disturbed, "; "));
   return text;
 }
 

@@ -13,10 +13,8 @@ namespace {
 
 using Anchor = SvgWriter::Anchor;
 
-constexpr double kMostPoints = 400;  // above, tips on points would be most of the file
-
-/// Greatest value of what is drawn above the axis, at most one mark in so many pixels.
-constexpr double kBetweenMarks = 12;
+constexpr double kBetweenMarks = 12;  // pixels
+constexpr double kLegendRow = 20;
 
 std::vector<SvgPoint> triangle_down(SvgPoint tip) {
   return {{tip.x - 4, tip.y - 7}, {tip.x + 4, tip.y - 7}, tip};
@@ -24,6 +22,10 @@ std::vector<SvgPoint> triangle_down(SvgPoint tip) {
 
 std::vector<SvgPoint> triangle_up(SvgPoint tip) {
   return {{tip.x - 3.5, tip.y + 6}, {tip.x + 3.5, tip.y + 6}, tip};
+}
+
+double entry_width(const LegendEntry& entry) {
+  return 29 + text_width(entry.text);
 }
 
 }  // namespace
@@ -76,12 +78,25 @@ void Plot::curve(std::span<const double> x, std::span<const double> y, size_t st
     draw_piece({begin, end}, many, style);
     begin = end;
   }
-  double last_mark = -kBetweenMarks;
+  mark_outside(columns, name);
+}
+
+/// At most one mark in a few pixels, at either end of the axis.
+void Plot::mark_outside(std::span<const CurveColumn> columns, std::string_view name) {
+  double last_above = -kBetweenMarks;
+  double last_below = -kBetweenMarks;
   for (const CurveColumn& column : columns) {
-    if (column.high <= y_.range.high || to_x(column.x) - last_mark < kBetweenMarks) continue;
-    last_mark = to_x(column.x);
-    svg_.polygon(triangle_up({last_mark, area_.y + 1}), "alarm-fill",
-                 fmt::format("{}: {:.4g}, above the axis", name, column.high));
+    const double x = to_x(column.x);
+    if (column.high > y_.range.high && x - last_above >= kBetweenMarks) {
+      last_above = x;
+      svg_.polygon(triangle_up({x, area_.y + 1}), "alarm-fill",
+                   fmt::format("{}: {:.4g}, above the axis", name, column.high));
+    }
+    if (column.low < y_.range.low && x - last_below >= kBetweenMarks) {
+      last_below = x;
+      svg_.polygon(triangle_down({x, area_.bottom() - 1}), "alarm-fill",
+                   fmt::format("{}: {:.4g}, below the axis", name, column.low));
+    }
   }
 }
 
@@ -102,17 +117,17 @@ void Plot::draw_piece(std::span<const CurveColumn> columns, bool with_area, size
 
 void Plot::thin_curve(std::span<const double> x, std::span<const double> y,
                       std::string_view css_class) {
+  const Interval range = range_of(x);
+  const double pixels = std::clamp(to_x(range.high) - to_x(range.low), 1.0, area_.width);
   std::vector<SvgPoint> line;
-  for (const CurveColumn& column : reduce_curve(x, y, x_.range, static_cast<int>(area_.width)))
+  for (const CurveColumn& column : reduce_curve(x, y, range, static_cast<int>(pixels)))
     line.push_back({to_x(column.x), clamped_y(column.mean)});
   svg_.polyline(line, css_class);
 }
 
 void Plot::points(std::span<const double> x, std::span<const double> y, size_t style,
                   std::span<const std::string> tips) {
-  const double stride = std::max(1.0, static_cast<double>(x.size()) / kMostPoints);
-  for (double at = 0; at < static_cast<double>(x.size()); at += stride) {
-    const auto i = static_cast<size_t>(at);
+  for (size_t i = 0; i < x.size(); ++i) {
     if (!std::isfinite(x[i]) || !std::isfinite(y[i])) continue;
     svg_.circle({to_x(x[i]), clamped_y(y[i])}, 3.2, point_class(style),
                 i < tips.size() ? tips[i] : "");
@@ -140,11 +155,13 @@ void draw_strip(SvgWriter& svg, const Plot& plot, const MarkStrip& strip, double
   const Box& area = plot.area();
   svg.text({area.x - 6, top + 10}, strip.label, Anchor::end, "soft small");
   svg.rect({area.x, top + 1, area.width, kStripHeight - 4}, "shade");
+  const double room = area.width / static_cast<double>(std::max<size_t>(1, strip.marks.size()));
+  const double least = room > 6 ? 2 : 0.6;
   double covered = -1;
   for (const Interval& mark : strip.marks) {
     const double left = std::clamp(plot.to_x(mark.low), area.x, area.right());
     const double right =
-        std::clamp(plot.to_x(mark.high), std::min(left + 2, area.right()), area.right());
+        std::clamp(plot.to_x(mark.high), std::min(left + least, area.right()), area.right());
     if (right <= covered) continue;
     svg.rect({left, top + 1, right - left, kStripHeight - 4}, strip.css_class);
     covered = right;
@@ -152,7 +169,9 @@ void draw_strip(SvgWriter& svg, const Plot& plot, const MarkStrip& strip, double
 }
 
 void draw_legend(SvgWriter& svg, SvgPoint at, std::span<const LegendEntry> entries) {
+  const double left = at.x;
   for (const LegendEntry& entry : entries) {
+    if (at.x > left && at.x + entry_width(entry) > svg.width()) at = {left, at.y + kLegendRow};
     const double middle = at.y - 4;
     switch (entry.sample) {
       case LegendEntry::Sample::line:
@@ -169,8 +188,21 @@ void draw_legend(SvgWriter& svg, SvgPoint at, std::span<const LegendEntry> entri
         break;
     }
     svg.text({at.x + 29, at.y}, entry.text);
-    at.x += 29 + text_width(entry.text) + 18;
+    at.x += entry_width(entry) + 18;
   }
+}
+
+double legend_height(std::span<const LegendEntry> entries, double width) {
+  double rows = 1;
+  double x = 0;
+  for (const LegendEntry& entry : entries) {
+    if (x > 0 && x + entry_width(entry) > width) {
+      ++rows;
+      x = 0;
+    }
+    x += entry_width(entry) + 18;
+  }
+  return rows * kLegendRow + 4;
 }
 
 }  // namespace swallow

@@ -24,11 +24,11 @@ class Plot {
   void draw_right_axis(const Axis& axis) const;
 
   /// A line through the points in series `style`; where there are more points than pixels, the mean
-  /// of each column of pixels within a light area from the least to the greatest. Points above the
-  /// axis are marked at its end, with `name` and the value.
+  /// of each column of pixels within a light area from the least to the greatest. What lies
+  /// beyond the y axis is marked at its end, with `name` and the value.
   void curve(std::span<const double> x, std::span<const double> y, size_t style,
              std::string_view name);
-  /// A line of a class of its own through every point.
+  /// A line of a class of its own through the means of the columns of pixels.
   void thin_curve(std::span<const double> x, std::span<const double> y, std::string_view css_class);
   void points(std::span<const double> x, std::span<const double> y, size_t style,
               std::span<const std::string> tips);
@@ -52,6 +52,7 @@ class Plot {
 
  private:
   [[nodiscard]] double clamped_y(double value) const;
+  void mark_outside(std::span<const CurveColumn> columns, std::string_view name);
   void draw_piece(std::span<const CurveColumn> columns, bool with_area, size_t style);
 
   SvgWriter& svg_;
@@ -60,7 +61,7 @@ class Plot {
 };
 
 /// A row of short upright marks, such as saves, under a plot and on its x axis: `label` stands on
-/// the left. Marks that fall on one pixel are drawn once. At least two pixels wide.
+/// the left. Marks that fall on one pixel are drawn once.
 struct MarkStrip {
   std::string label;
   std::string css_class;
@@ -69,13 +70,16 @@ struct MarkStrip {
 void draw_strip(SvgWriter& svg, const Plot& plot, const MarkStrip& strip, double top);
 inline constexpr double kStripHeight = 16;  // from one strip to the next
 
-/// A line of samples with their names from `at` on: curves, then points.
+/// What a picture's lines, points and areas stand for.
 struct LegendEntry {
   enum class Sample { line, point, area, dash };
   Sample sample = Sample::line;
   std::string css_class;
   std::string text;
 };
+/// Samples with their names from `at` on; further rows below where the picture's width ends.
 void draw_legend(SvgWriter& svg, SvgPoint at, std::span<const LegendEntry> entries);
+/// What the rows take, when they may be `width` wide.
+double legend_height(std::span<const LegendEntry> entries, double width);
 
 }  // namespace swallow

@@ -268,7 +268,8 @@ fs::path metrics_path(const std::string& path) {
 AttemptRecords find_attempts(const fs::path& folder, const RunRecord& run) {
   AttemptRecords records = read_attempts((folder / "attempts.jsonl").string());
   const std::string save = text_or(run.config(), "save", "");
-  if (!records.found && !save.empty())
+  const bool elsewhere = !text_or(run.config(), "log_dir", "").empty();
+  if (!records.found && elsewhere && !save.empty())
     records = read_attempts((fs::path(save) / "attempts.jsonl").string());
   return records;
 }

@@ -35,18 +35,30 @@ SeriesMap series_of(const std::vector<BenchRecord>& records) {
   return series;
 }
 
+double most_tflops(const std::vector<BenchRecord>& records) {
+  double most = 0;
+  for (const BenchRecord& record : records) most = std::max(most, record.tflops[0]);
+  return most;
+}
+
 bool has_gpus(const std::vector<BenchRecord>& records) {
-  return std::any_of(records.begin(), records.end(),
-                     [](const BenchRecord& record) { return record.tflops[0] >= kGpuTflops; });
+  return most_tflops(records) >= kGpuTflops;
 }
 
 /// One quantity against ranks.
 struct Quantity {
   double (*of)(const BenchRecord&);
   double (*published)(const PublishedPoint&);  // 0: not stated
+  double most_published;                       // more would press the own points together
   bool per_rank;                               // ideal: the same; else: proportional to the ranks
   std::string title;
 };
+
+/// Of those that state it; 0 otherwise.
+double published_value(const Quantity& quantity, const PublishedPoint& point) {
+  const double value = quantity.published(point);
+  return value <= quantity.most_published ? value : 0;
+}
 
 Interval rank_range(const std::vector<BenchRecord>& records, bool published) {
   double most = 1;
@@ -76,7 +88,8 @@ Axis value_axis(const std::vector<BenchRecord>& records, const Quantity& quantit
   };
   for (const BenchRecord& record : records) include(quantity.of(record));
   if (published)
-    for (const PublishedPoint& point : published_points()) include(quantity.published(point));
+    for (const PublishedPoint& point : published_points())
+      include(published_value(quantity, point));
   if (quantity.per_rank) return linear_axis(quantity.title, {0, high * 1.15}, Unit::plain, 8);
   return log_axis(quantity.title, {low * 0.6, high * 1.8}, Unit::count);
 }
@@ -124,7 +137,7 @@ std::string picture(const std::vector<BenchRecord>& records, const Quantity& qua
   if (published) {
     legend.push_back({LegendEntry::Sample::point, "published", "published, see the table"});
     for (const PublishedPoint& point : published_points())
-      if (const double value = quantity.published(point); value > 0)
+      if (const double value = published_value(quantity, point); value > 0)
         reserve(at(static_cast<double>(point.gpus), value));
   }
   for (const BenchRecord& record : records)
@@ -132,7 +145,7 @@ std::string picture(const std::vector<BenchRecord>& records, const Quantity& qua
                  "strong small halo");
   if (published)
     for (const PublishedPoint& point : published_points()) {
-      const double value = quantity.published(point);
+      const double value = published_value(quantity, point);
       if (!(value > 0)) continue;
       const SvgPoint where = at(static_cast<double>(point.gpus), value);
       svg.circle(where, 3.2, "published",
@@ -143,27 +156,38 @@ std::string picture(const std::vector<BenchRecord>& records, const Quantity& qua
   return svg.element(quantity.title + " against ranks");
 }
 
-HtmlTable runs_table(const std::vector<BenchRecord>& records) {
-  HtmlTable table{
-      {"record", "preset", "device", "ranks", "DP", "TP", "PP", "batch", "step ms", "spread",
-       "tokens/s", "a rank", "efficiency", "TFLOPS causal", "full", "fork_c", "MFU"},
-      {},
-      true};
-  const std::vector<double> efficiency = scaling_efficiency(records);
-  for (size_t i = 0; i < records.size(); ++i) {
-    const BenchRecord& r = records[i];
-    table.rows.push_back({r.label, r.preset, r.device, fmt::format("{}", r.ranks),
-                          fmt::format("{}", r.dp), fmt::format("{}", r.tp), fmt::format("{}", r.pp),
-                          fmt::format("{} × {}", r.global_batch_size, r.seq_length),
-                          fmt::format("{:.4g}", r.step_ms), fmt::format("{:.1f} %", 100 * r.spread),
-                          fmt::format("{:.0f}", r.tokens_per_second),
-                          fmt::format("{:.0f}", r.tokens_per_second_per_rank),
-                          fmt::format("{:.1f} %", 100 * efficiency[i]),
-                          fmt::format("{:.4g}", r.tflops[0]), fmt::format("{:.4g}", r.tflops[1]),
-                          fmt::format("{:.4g}", r.tflops[3]),
-                          r.mfu > 0 ? fmt::format("{:.1f} %", 100 * r.mfu) : "-"});
+/// Speed of a rank as a share of that of the smallest record of the series.
+double efficiency(const BenchRecord& record, const BenchRecord& base) {
+  return record.tokens_per_second / static_cast<double>(record.ranks) /
+         (base.tokens_per_second / static_cast<double>(base.ranks));
+}
+
+HtmlTable runs_table(const std::vector<const BenchRecord*>& members) {
+  HtmlTable table{{"record", "ranks", "DP × TP × PP", "batch", "step", "spread", "tokens/s",
+                   "a rank", "efficiency", "TFLOPS causal", "full", "fork_c", "MFU"},
+                  {},
+                  true};
+  for (const BenchRecord* record : members) {
+    const BenchRecord& r = *record;
+    table.rows.push_back(
+        {r.label, fmt::format("{}", r.ranks), fmt::format("{} × {} × {}", r.dp, r.tp, r.pp),
+         fmt::format("{} × {}", r.global_batch_size, r.seq_length),
+         value_text(r.step_ms / 1e3, Unit::seconds), fmt::format("{:.1f} %", 100 * r.spread),
+         fmt::format("{:.0f}", r.tokens_per_second),
+         fmt::format("{:.0f}", r.tokens_per_second_per_rank),
+         fmt::format("{:.1f} %", 100 * efficiency(r, *members.front())),
+         fmt::format("{:.4g}", r.tflops[0]), fmt::format("{:.4g}", r.tflops[1]),
+         fmt::format("{:.4g}", r.tflops[3]),
+         r.mfu > 0 ? fmt::format("{:.1f} %", 100 * r.mfu) : "-"});
   }
   return table;
+}
+
+std::string runs_tables(const std::vector<BenchRecord>& records) {
+  std::string out;
+  for (const auto& [name, members] : series_of(records))
+    out += paragraph(name) + html_table(runs_table(members));
+  return out;
 }
 
 HtmlTable published_table() {
@@ -185,23 +209,21 @@ HtmlTable published_table() {
 
 std::vector<double> scaling_efficiency(const std::vector<BenchRecord>& records) {
   const SeriesMap series = series_of(records);
-  std::vector<double> efficiency;
-  for (const BenchRecord& record : records) {
-    const BenchRecord& base = *series.at(record.series()).front();
-    const double own = record.tokens_per_second / static_cast<double>(record.ranks);
-    efficiency.push_back(own / (base.tokens_per_second / static_cast<double>(base.ranks)));
-  }
-  return efficiency;
+  std::vector<double> shares;
+  for (const BenchRecord& record : records)
+    shares.push_back(efficiency(record, *series.at(record.series()).front()));
+  return shares;
 }
 
 std::string scaling_page(const std::vector<BenchRecord>& records) {
   const Quantity tflops{[](const BenchRecord& r) { return r.tflops[0]; },
-                        [](const PublishedPoint& p) { return p.tflops; }, true, "TFLOPS a rank"};
+                        [](const PublishedPoint& p) { return p.tflops; }, 2 * most_tflops(records),
+                        true, "TFLOPS a rank"};
   const Quantity tokens{[](const BenchRecord& r) { return r.tokens_per_second; },
                         [](const PublishedPoint& p) {
                           return p.tokens_per_second_per_gpu * static_cast<double>(p.gpus);
                         },
-                        false, "tokens/s"};
+                        1e300, false, "tokens/s"};
   const std::string left_out =
       has_gpus(records) ? ""
                         : paragraph(
@@ -214,18 +236,18 @@ std::string scaling_page(const std::vector<BenchRecord>& records) {
          picture(records, tflops) +
              paragraph("Own points: the causal count. Published points keep the count that they "
                        "were published with, which alone makes a third of difference: compare on "
-                       "tokens/s.",
+                       "tokens/s. Those above twice the best own point are in the table only.",
                        "note") +
              left_out},
         {"tokens", "Tokens per second", picture(records, tokens)},
-        {"runs", "Records", html_table(runs_table(records))},
+        {"runs", "Records", runs_tables(records)},
         {"published", "Published", html_table(published_table())}}}};
   return html_page("Scaling", fmt::format("{} records of swallow-train bench", records.size()),
                    groups);
 }
 
 std::string scaling_table(const std::vector<BenchRecord>& records) {
-  const std::vector<double> efficiency = scaling_efficiency(records);
+  const std::vector<double> shares = scaling_efficiency(records);
   TextTable table{.title = "Scaling",
                   .header = {"record", "ranks", "DP", "TP", "PP", "step ms", "tokens/s", "a rank",
                              "efficiency", "TFLOPS causal"},
@@ -234,10 +256,10 @@ std::string scaling_table(const std::vector<BenchRecord>& records) {
     const BenchRecord& r = records[i];
     table.rows.push_back(
         {printable(r.label), fmt::format("{}", r.ranks), fmt::format("{}", r.dp),
-         fmt::format("{}", r.tp), fmt::format("{}", r.pp), fmt::format("{:.4g}", r.step_ms),
+         fmt::format("{}", r.tp), fmt::format("{}", r.pp), fmt::format("{:.1f}", r.step_ms),
          fmt::format("{:.0f}", r.tokens_per_second),
          fmt::format("{:.0f}", r.tokens_per_second_per_rank),
-         fmt::format("{:.1f} %", 100 * efficiency[i]), fmt::format("{:.4g}", r.tflops[0])});
+         fmt::format("{:.1f} %", 100 * shares[i]), fmt::format("{:.4g}", r.tflops[0])});
   }
   return table.text();
 }

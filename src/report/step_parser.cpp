@@ -1,13 +1,10 @@
 #include "report/step_parser.h"
 
-#include <fmt/format.h>
-
 #include <array>
 #include <cmath>
 #include <limits>
-#include <nlohmann/json.hpp>
-#include <string>
 
+#include "report/flat_object.h"
 #include "report/json_lines.h"
 
 namespace swallow {
@@ -17,7 +14,7 @@ namespace {
 using Json = nlohmann::json;
 
 constexpr double kNone = std::numeric_limits<double>::quiet_NaN();
-constexpr int kMaxDepth = 64;
+constexpr double kMostSteps = 1e15;  // below 2^53, so that a double holds it
 
 struct Field {
   std::string_view key;
@@ -41,87 +38,54 @@ constexpr std::array<Field, 12> kFields{{
 
 constexpr std::string_view kTflops = "tflops_per_rank_";
 
-/// Where the value of the key just read goes.
-class StepHandler final : public nlohmann::json_sax<Json> {
+/// Takes the values of one line, in whatever order.
+class StepBuilder {
  public:
-  explicit StepHandler(StepRecord& record) : record_(record) {
+  StepBuilder() {
     for (const Field& field : kFields) record_.*field.member = kNone;
     record_.tflops.fill(kNone);
     record_.moment = kNone;
   }
 
-  [[nodiscard]] bool sound() const { return is_step_ && has_step_ && record_.seconds >= 0; }
+  void take(std::string_view key, const FlatValue& value) {
+    using Kind = FlatValue::Kind;
+    if (value.kind == Kind::number) take_number(key, value.number);
+    if (value.kind == Kind::boolean && key == "skipped") record_.skipped = value.boolean;
+    if (value.kind == Kind::text && key == "kind") is_step_ = value.text == "step";
+    if (value.kind == Kind::text && key == "time") record_.moment = parse_moment(value.text);
+  }
 
-  bool key(string_t& name) override {
-    target_ = nullptr;
-    key_ = Key::other;
-    if (depth_ != 1) return true;
-    if (name == "step") key_ = Key::step;
-    if (name == "kind") key_ = Key::kind;
-    if (name == "time") key_ = Key::time;
-    if (name == "skipped") key_ = Key::skipped;
-    if (key_ == Key::other) target_ = target_of(name);
-    return true;
-  }
-  bool null() override { return true; }
-  bool boolean(bool value) override {
-    if (depth_ == 1 && key_ == Key::skipped) record_.skipped = value;
-    return true;
-  }
-  bool number_integer(number_integer_t value) override { return put(static_cast<double>(value)); }
-  bool number_unsigned(number_unsigned_t value) override {
-    if (depth_ == 1 && key_ == Key::step && value <= kMostSteps) {
-      record_.step = static_cast<int64_t>(value);
-      has_step_ = true;
-    }
-    return put(static_cast<double>(value));
-  }
-  bool number_float(number_float_t value, const string_t&) override { return put(value); }
-  bool string(string_t& value) override {
-    if (depth_ == 1 && key_ == Key::kind) is_step_ = value == "step";
-    if (depth_ == 1 && key_ == Key::time) record_.moment = parse_moment(value);
-    return true;
-  }
-  bool binary(binary_t&) override { return true; }
-  bool start_object(std::size_t) override { return ++depth_ <= kMaxDepth; }
-  bool end_object() override { return leave(); }
-  bool start_array(std::size_t) override { return ++depth_ <= kMaxDepth; }
-  bool end_array() override { return leave(); }
-  bool parse_error(std::size_t, const std::string&, const nlohmann::detail::exception&) override {
-    return false;
+  [[nodiscard]] std::optional<StepRecord> result() const {
+    const bool sound = is_step_ && has_step_ && record_.seconds >= 0;
+    return sound ? std::optional(record_) : std::nullopt;
   }
 
  private:
-  enum class Key : uint8_t { other, step, kind, time, skipped };
-  static constexpr uint64_t kMostSteps = uint64_t{1} << 53;
-
-  bool put(double value) {
-    if (depth_ == 1 && target_ != nullptr) *target_ = value;
-    return true;
-  }
-  bool leave() {
-    --depth_;
-    target_ = nullptr;
-    key_ = Key::other;
-    return true;
-  }
-
-  double* target_of(std::string_view name) {
-    for (const Field& field : kFields)
-      if (field.key == name) return &(record_.*field.member);
-    if (!name.starts_with(kTflops)) return nullptr;
-    for (size_t i = 0; i < kFlopFormulas.size(); ++i)
-      if (name.substr(kTflops.size()) == name_of(kFlopFormulas[i])) return &record_.tflops[i];
-    return nullptr;
+  void take_number(std::string_view key, double value) {
+    if (key == "step") {
+      has_step_ = value >= 0 && value <= kMostSteps && value == std::floor(value);
+      if (has_step_) record_.step = static_cast<int64_t>(value);
+    } else if (key.starts_with(kTflops)) {
+      for (size_t i = 0; i < kFlopFormulas.size(); ++i)
+        if (key.substr(kTflops.size()) == name_of(kFlopFormulas[i])) record_.tflops[i] = value;
+    } else {
+      for (const Field& field : kFields)
+        if (field.key == key) record_.*field.member = value;
+    }
   }
 
-  StepRecord& record_;
-  double* target_ = nullptr;
-  Key key_ = Key::other;
-  int depth_ = 0;
+  StepRecord record_;
   bool is_step_ = false;
   bool has_step_ = false;
 };
+
+FlatValue flat_value(const Json& value) {
+  using Kind = FlatValue::Kind;
+  if (value.is_boolean()) return {Kind::boolean, value.get<bool>(), 0, {}};
+  if (value.is_number()) return {Kind::number, false, value.get<double>(), {}};
+  if (value.is_string()) return {Kind::text, false, 0, value.get_ref<const std::string&>()};
+  return {};
+}
 
 }  // namespace
 
@@ -130,10 +94,15 @@ bool looks_like_step(std::string_view line) {
 }
 
 std::optional<StepRecord> parse_step(std::string_view line) {
-  StepRecord record;
-  StepHandler handler(record);
-  if (!Json::sax_parse(line.begin(), line.end(), &handler) || !handler.sound()) return std::nullopt;
-  return record;
+  StepBuilder flat;
+  if (read_flat_object(
+          line, [&flat](std::string_view key, const FlatValue& value) { flat.take(key, value); }))
+    return flat.result();
+  const Json whole = parse_line(line);
+  if (whole.is_discarded()) return std::nullopt;
+  StepBuilder builder;
+  for (const auto& [key, value] : whole.items()) builder.take(key, flat_value(value));
+  return builder.result();
 }
 
 }  // namespace swallow

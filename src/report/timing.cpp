@@ -23,7 +23,7 @@ namespace {
 using Kind = TimelineEntry::Kind;
 
 constexpr double kWidth = 960;
-constexpr double kLeft = 84;
+constexpr double kLeft = 108;
 constexpr size_t kSlowShown = 8;
 constexpr std::array kFractions{0.05, 0.5, 0.95};
 
@@ -62,6 +62,17 @@ RunningTime running_time(const RunRecord& run) {
   return time;
 }
 
+/// From 0 unless all of the values lie far from it, close together.
+Interval with_room(Interval range) {
+  const double room = 0.05 * range.length();
+  const bool far = range.low > 2 * range.length();
+  return {far ? range.low - room : 0, range.high + (room > 0 ? room : 0.05 * range.high)};
+}
+
+std::string counted(size_t count, std::string_view noun) {
+  return fmt::format("{} {}{}", count, noun, count == 1 ? "" : "s");
+}
+
 std::string step_timeline(const RunRecord& run) {
   const RunningTime time = running_time(run);
   const Interval range = range_without_outliers(time.seconds.y);
@@ -71,7 +82,7 @@ std::string step_timeline(const RunRecord& run) {
   SvgWriter svg(kWidth, kTop + kHeight + 3 * kStripHeight + 46);
   const Axis x = linear_axis("running time", {0, time.total}, Unit::seconds, 10);
   Plot plot(svg, {kLeft, kTop, kWidth - kLeft - 24, kHeight}, x,
-            linear_axis("step time", {0, std::max(range.high, marks[2]) * 1.05}, Unit::seconds, 6));
+            linear_axis("step time", with_room(range), Unit::seconds, 6));
   plot.draw_frame(Plot::XLabels::none);
   plot.curve(time.seconds.x, time.seconds.y, 0, "step time");
   plot.horizontal(marks[0], "limit", fmt::format("5 %: {}", value_text(marks[0], Unit::seconds)));
@@ -81,13 +92,15 @@ std::string step_timeline(const RunRecord& run) {
   std::vector<LegendEntry> legend{{LegendEntry::Sample::line, line_class(0), "a step"},
                                   {LegendEntry::Sample::line, "centre", "median"},
                                   {LegendEntry::Sample::line, "limit", "5 % and 95 %"}};
-  if (range_of(time.seconds.y).high > plot.y_axis().range.high)
-    legend.push_back({LegendEntry::Sample::area, "alarm-fill", "above the axis"});
+  const Interval all = range_of(time.seconds.y);
+  if (all.high > plot.y_axis().range.high || all.low < plot.y_axis().range.low)
+    legend.push_back({LegendEntry::Sample::area, "alarm-fill", "beyond the axis"});
   draw_legend(svg, {kLeft, 14}, legend);
   double top = kTop + kHeight + 4;
   for (const MarkStrip& strip :
-       {MarkStrip{"evaluation", "evaluation", time.evaluations},
-        MarkStrip{"save", "save", time.saves}, MarkStrip{"job start", "start", time.starts}}) {
+       {MarkStrip{counted(time.evaluations.size(), "evaluation"), "evaluation", time.evaluations},
+        MarkStrip{counted(time.saves.size(), "save"), "save", time.saves},
+        MarkStrip{counted(time.starts.size(), "job"), "start", time.starts}}) {
     draw_strip(svg, plot, strip, top);
     top += kStripHeight;
   }
@@ -126,19 +139,18 @@ std::string slow_table(const RunRecord& run) {
 
 std::string rate_plot(const RunRecord& run) {
   const Series rate = over_tokens(run, &StepRecord::tokens_per_second);
-  const Interval range = range_without_outliers(rate.y);
-  const double high = range.high * 1.08;
+  const Interval range = with_room(range_without_outliers(rate.y));
   double per_token = NAN;  // TFLOPS for each token/s, the same for all steps of one model
   for (const StepRecord& step : run.steps)
     if (step.tokens_per_second > 0) per_token = step.tflops[0] / step.tokens_per_second;
   SvgWriter svg(kWidth, 8 + 190 + 40);
   Plot plot(svg, {kLeft, 8, kWidth - kLeft - 84, 190},
             linear_axis("tokens", {0, range_of(rate.x).high}, Unit::count, 9),
-            linear_axis("tokens/s a rank", {0, high}, Unit::count, 6));
+            linear_axis("tokens/s a rank", range, Unit::count, 6));
   plot.draw_frame(Plot::XLabels::shown);
   if (std::isfinite(per_token))
-    plot.draw_right_axis(
-        linear_axis("TFLOPS a rank, causal", {0, high * per_token}, Unit::plain, 6));
+    plot.draw_right_axis(linear_axis(
+        "TFLOPS a rank, causal", {range.low * per_token, range.high * per_token}, Unit::plain, 6));
   plot.curve(rate.x, rate.y, 0, "tokens/s a rank");
   const auto marks = quantiles(rate.y, kFractions);
   plot.horizontal(marks[1], "centre", fmt::format("median: {:.4g} tokens/s", marks[1]));
