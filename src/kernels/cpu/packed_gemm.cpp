@@ -20,7 +20,8 @@ namespace {
 // A panel of b of this depth streams from L2, a strip of a stays there, a block of b in L3.
 constexpr int64_t kDepthBlock = 2048;
 constexpr int64_t kBlockBytes = 8 << 20;  // of packed b
-constexpr int64_t kStripRows = 128;
+constexpr int64_t kStripBytes = 512 << 10;
+constexpr int64_t kMostStripRows = 512;
 // Bounds the f32 sums kept beside a bf16 c that is deeper than one block.
 constexpr int64_t kRowBlock = 2048;
 
@@ -60,8 +61,10 @@ class Product {
     depth_block_ = std::min(kDepthBlock, round_up(op.k(), kernels.depth_step));
     column_block_ = std::min(round_down(kBlockBytes / (kDepthBlock * element), kernels.b_columns),
                              round_up(op.n(), kernels.b_columns));
-    strip_rows_ =
-        std::min(round_down(kStripRows, kernels.a_rows), round_up(op.m(), kernels.a_rows));
+    strip_rows_ = std::min(round_down(std::clamp(kStripBytes / (depth_block_ * element),
+                                                 kernels.a_rows, kMostStripRows),
+                                      kernels.a_rows),
+                           round_up(op.m(), kernels.a_rows));
     keeps_sums_ = op.c.dtype == DType::bf16 && op.k() > depth_block_;
     grow(buffers_.b, column_block_ * depth_block_ * element);
     if (keeps_sums_)
