@@ -1,0 +1,52 @@
+#include "plan/gemm_cost.h"
+
+#include <algorithm>
+#include <limits>
+
+#include "base/math.h"
+
+namespace swallow {
+
+namespace {
+
+double tiled_seconds(const HardwareProfile& hw, const GemmCall& call) {
+  const GemmShape& s = call.shape;
+  const double rate = hw.peak_tflops * 1e12 * hw.gemm_efficiency;
+  const double multiprocessors = static_cast<double>(hw.multiprocessors);
+  double best = std::numeric_limits<double>::infinity();
+  for (const GemmTile& tile : hw.gemm_tiles) {
+    const int64_t tiles = call.batch * ceil_div(s.m, tile.m) * ceil_div(s.n, tile.n);
+    const auto waves = static_cast<double>(ceil_div(tiles, hw.multiprocessors));
+    const double tile_flops =
+        2 * static_cast<double>(tile.m * tile.n) * (static_cast<double>(s.k) + hw.gemm_ramp);
+    best = std::min(best, waves * tile_flops * multiprocessors / (rate * tile.efficiency));
+  }
+  return best;
+}
+
+double moved_bytes(const GemmCall& call) {
+  constexpr double kAddedToBytes = 8;  // an fp32 result is read and written
+  const auto m = static_cast<double>(call.shape.m);
+  const auto n = static_cast<double>(call.shape.n);
+  const auto k = static_cast<double>(call.shape.k);
+  const double result = call.shape.adds ? kAddedToBytes : call.element_bytes;
+  return static_cast<double>(call.batch) * ((m + n) * k * call.element_bytes + m * n * result);
+}
+
+}  // namespace
+
+double gemm_flops(const GemmCall& call) {
+  return 2 * static_cast<double>(call.batch) * static_cast<double>(call.shape.m) *
+         static_cast<double>(call.shape.n) * static_cast<double>(call.shape.k);
+}
+
+double gemm_seconds(const HardwareProfile& hw, const GemmCall& call) {
+  if (call.batch == 1) {
+    const auto measured = hw.measured_gemms.find(call.shape);
+    if (measured != hw.measured_gemms.end()) return measured->second;
+  }
+  const double memory = moved_bytes(call) / (hw.memory_gbytes_per_second * 1e9);
+  return std::max(tiled_seconds(hw, call), memory) + hw.gemm_overhead_us * 1e-6;
+}
+
+}  // namespace swallow
