@@ -78,6 +78,11 @@ Axis rank_axis(Interval range) {
   return axis;
 }
 
+/// What `ranks` would do if each did as much as the `base_ranks` did together with `base`.
+double ideal(const Quantity& quantity, double base_ranks, double base, double ranks) {
+  return quantity.per_rank ? base : base * ranks / base_ranks;
+}
+
 Axis value_axis(const std::vector<BenchRecord>& records, const Quantity& quantity, bool published) {
   double low = 1e300;
   double high = 0;
@@ -87,11 +92,23 @@ Axis value_axis(const std::vector<BenchRecord>& records, const Quantity& quantit
     high = std::max(high, value);
   };
   for (const BenchRecord& record : records) include(quantity.of(record));
+  for (const auto& [name, members] : series_of(records)) {
+    const auto fewest = static_cast<double>(members.front()->ranks);
+    include(ideal(quantity, fewest, quantity.of(*members.front()),
+                  static_cast<double>(members.back()->ranks)));
+  }
   if (published)
     for (const PublishedPoint& point : published_points())
       include(published_value(quantity, point));
   if (quantity.per_rank) return linear_axis(quantity.title, {0, high * 1.15}, Unit::plain, 8);
   return log_axis(quantity.title, {low * 0.6, high * 1.8}, Unit::count);
+}
+
+/// Up to how many ranks the ideal line stays inside the picture.
+double ideal_end(const Plot& plot, const Quantity& quantity, double base_ranks, double base) {
+  const double right = plot.x_axis().range.high;
+  if (quantity.per_rank || !(base > 0)) return right;
+  return std::min(right, base_ranks * plot.y_axis().range.high / base);
 }
 
 void draw_series(Plot& plot, const std::vector<const BenchRecord*>& members,
@@ -105,10 +122,8 @@ void draw_series(Plot& plot, const std::vector<const BenchRecord*>& members,
     tips.push_back(fmt::format("{}: {} ranks, {:.4g} {}", record->label, record->ranks,
                                quantity.of(*record), quantity.title));
   }
-  // The ideal line goes from the fewest ranks to the right edge.
-  const double end = plot.x_axis().range.high;
-  const std::vector<double> ideal_x{x[0], end};
-  const std::vector<double> ideal_y{y[0], quantity.per_rank ? y[0] : y[0] * end / x[0]};
+  const std::vector<double> ideal_x{x[0], ideal_end(plot, quantity, x[0], y[0])};
+  const std::vector<double> ideal_y{y[0], ideal(quantity, x[0], y[0], ideal_x[1])};
   plot.thin_curve(ideal_x, ideal_y, "ideal");
   plot.curve(x, y, style, "");
   plot.points(x, y, style, tips);
@@ -224,21 +239,17 @@ std::string scaling_page(const std::vector<BenchRecord>& records) {
                           return p.tokens_per_second_per_gpu * static_cast<double>(p.gpus);
                         },
                         1e300, false, "tokens/s"};
-  const std::string left_out =
-      has_gpus(records) ? ""
-                        : paragraph(
-                              "Published speeds are of GPUs, far above these; they are in the "
-                              "table below and not in the pictures.",
-                              "note");
+  const std::string note =
+      has_gpus(records)
+          ? "Own points: the causal count. Published points keep the count that they were "
+            "published "
+            "with, which alone makes a third of difference: compare on tokens/s. Those above twice "
+            "the best own point are in the table only."
+          : "By the causal count. Published speeds are of GPUs, far above these: they are in the "
+            "table below and not in the pictures.";
   const std::vector<SectionGroup> groups{
       {"",
-       {{"tflops", "TFLOPS of a rank",
-         picture(records, tflops) +
-             paragraph("Own points: the causal count. Published points keep the count that they "
-                       "were published with, which alone makes a third of difference: compare on "
-                       "tokens/s. Those above twice the best own point are in the table only.",
-                       "note") +
-             left_out},
+       {{"tflops", "TFLOPS of a rank", picture(records, tflops) + paragraph(note, "note")},
         {"tokens", "Tokens per second", picture(records, tokens)},
         {"runs", "Records", runs_tables(records)},
         {"published", "Published", html_table(published_table())}}}};

@@ -90,7 +90,7 @@ FlatValue flat_value(const Json& value) {
 }  // namespace
 
 bool looks_like_step(std::string_view line) {
-  return line.substr(0, 64).find(R"("kind":"step")") != std::string_view::npos;
+  return line.starts_with(R"({"schema":1,"kind":"step",)");
 }
 
 std::optional<StepRecord> parse_step(std::string_view line) {

@@ -33,7 +33,7 @@ struct StepRecord {
   int job = 0;          // likewise: index of its job
 };
 
-/// Whether `line` says early that it is a step's; only then is parse_step() worth its time.
+/// Whether `line` begins as MetricsLog begins a step's: then it need not be parsed to know that.
 bool looks_like_step(std::string_view line);
 
 /// Nothing when the line is no sound step: not JSON, no step number, no time that it took.
