@@ -1,6 +1,9 @@
 #include "commands/plan.h"
 
+#include <fmt/ranges.h>
+
 #include <algorithm>
+#include <fstream>
 #include <iostream>
 #include <optional>
 #include <ostream>
@@ -11,13 +14,21 @@
 #include "commands/job.h"
 #include "commands/own_flags.h"
 #include "config/run_shape.h"
+#include "config/value_text.h"
 #include "plan/data_table.h"
+#include "plan/hardware_profile.h"
+#include "plan/layout_search.h"
 #include "plan/memory_advice.h"
 #include "plan/memory_table.h"
 #include "plan/pipeline_plan.h"
 #include "plan/pipeline_text.h"
 #include "plan/preset_table.h"
 #include "plan/process_map.h"
+#include "plan/ranking_table.h"
+#include "plan/software_profile.h"
+#include "plan/step_table.h"
+#include "report/plan_picture.h"
+#include "telemetry/number_text.h"
 #include "train/order_check.h"
 
 namespace swallow {
@@ -27,18 +38,49 @@ namespace {
 constexpr Range kNodes{1, 100'000};
 constexpr Range kGpusPerNode{1, 1024};
 constexpr Range kWorldSize{1, 10'000'000};
+constexpr double kMostTokens = 1e18;
 
 /// Where the ranks would run.
 struct Machine {
   int world_size = 1;
   int ranks_per_node = 8;
-  std::optional<MemoryLimit> memory;  // of a GPU, where it is known
+  std::optional<MemoryLimit> memory;       // of a GPU, where it is known
+  std::optional<HardwareProfile> profile;  // without it no times are told
+  SoftwareProfile software;
 };
 
-std::optional<MemoryLimit> memory_limit(const ParsedCommandLine& parsed) {
-  if (!parsed.own.contains("gpu-memory-gib")) return {};
-  const double gib = real_or(parsed.own, "gpu-memory-gib", 0, {.low = 1, .high = 1e5});
-  return MemoryLimit{.device = "the GPU", .bytes = static_cast<int64_t>(gib * (1 << 30))};
+std::string text_or(const OwnFlags& own, const std::string& name, const std::string& otherwise) {
+  const auto found = own.find(name);
+  return found == own.end() ? otherwise : found->second;
+}
+
+std::optional<HardwareProfile> profile_of(const ParsedCommandLine& parsed) {
+  const std::string name = text_or(parsed.own, "gpu", "");
+  if (name.empty()) {
+    for (const char* const needs : {"search", "software", "tokens", "svg"})
+      if (parsed.own.contains(needs))
+        throw ConfigError(
+            "--{} needs --gpu: without it no times can be told; expected one of {}, "
+            "or a profile's file",
+            needs, fmt::join(hardware_profile_names(), ", "));
+    return {};
+  }
+  HardwareProfile profile = load_hardware_profile(name);
+  const bool cpu = parsed.config.parallel.backend == Backend::cpu;
+  if (cpu != (profile.shared_cores > 0))
+    throw ConfigError("--gpu {}: its profile is of a {}, but --backend is {}", printable(name),
+                      cpu ? "GPU" : "CPU", cpu ? "cpu" : "cuda");
+  return profile;
+}
+
+std::optional<MemoryLimit> memory_limit(const ParsedCommandLine& parsed,
+                                        const std::optional<HardwareProfile>& profile) {
+  if (parsed.own.contains("gpu-memory-gib")) {
+    const double gib = real_or(parsed.own, "gpu-memory-gib", 0, {.low = 1, .high = 1e5});
+    return MemoryLimit{.device = "the GPU", .bytes = static_cast<int64_t>(gib * (1 << 30))};
+  }
+  if (!profile || profile->shared_cores > 0) return {};
+  return MemoryLimit{.device = profile->name, .bytes = profile->memory_bytes};
 }
 
 /// As the flags say; else the paper's nodes for a preset of its; else the fewest ranks that do.
@@ -59,10 +101,16 @@ int world_size_of(const ParsedCommandLine& parsed, int64_t ranks_per_node) {
 
 Machine machine_of(const ParsedCommandLine& parsed) {
   Machine machine;
-  const int64_t per_node = integer_or(parsed.own, "gpus-per-node", 8, kGpusPerNode);
+  machine.profile = profile_of(parsed);
+  const int64_t usual = machine.profile ? machine.profile->ranks_per_node : 8;
+  const int64_t per_node = integer_or(parsed.own, "gpus-per-node", usual, kGpusPerNode);
+  if (machine.profile) machine.profile->ranks_per_node = per_node;
   machine.world_size = world_size_of(parsed, per_node);
   machine.ranks_per_node = static_cast<int>(per_node);
-  machine.memory = memory_limit(parsed);
+  machine.memory = memory_limit(parsed, machine.profile);
+  const bool cpu = machine.profile && machine.profile->shared_cores > 0;
+  machine.software = software_profile(
+      text_or(parsed.own, "software", cpu ? "swallow-train-cpu" : "swallow-train"));
   if (machine.memory && parsed.config.parallel.backend == Backend::cpu)
     throw ConfigError("--gpu-memory-gib: expected no such flag with --backend cpu");
   return machine;
@@ -107,12 +155,64 @@ bool print_memory(const RunConfig& config, const RunShape& run, const Machine& m
   return left >= 0;
 }
 
-void print_pipeline(const RunConfig& config, const RunShape& run, std::ostream& out) {
-  if (run.pp == 1) return;
-  const SimulationResult step = simulate(plan_schedules(config, run), flop_costs(config, run));
-  out << fmt::format("\nCourse of a step of {} micro-batches, timed by its FLOPs alone\n",
-                     run.num_microbatches)
-      << pipeline_text(step);
+/// Where the seconds of a step go, and how its pipeline runs: in seconds by a profile, or else
+/// timed by FLOPs.
+SimulationResult print_step(const ParsedCommandLine& parsed, const RunShape& run,
+                            const Machine& machine, std::ostream& out) {
+  const RunConfig& config = parsed.config;
+  SimulationCosts costs;
+  if (machine.profile) {
+    const StepCase step = step_case(config, run);
+    const StepEstimate estimate = estimate_step(*machine.profile, machine.software, step);
+    const auto run_tokens =
+        static_cast<double>(step.tokens_per_step() * config.training.train_iters);
+    const double tokens =
+        real_or(parsed.own, "tokens", run_tokens, {.low = 1, .high = kMostTokens});
+    out << "\n" << step_table(estimate, step, *machine.profile, machine.software, tokens);
+    costs = simulation_costs(*machine.profile, machine.software, estimate);
+  } else {
+    costs = flop_costs(config, run);
+  }
+  SimulationResult course = simulate(plan_schedules(config, run), costs);
+  if (run.pp > 1)
+    out << fmt::format("\nCourse of a step of {} micro-batches{}\n", run.num_microbatches,
+                       machine.profile ? "" : ", timed by its FLOPs alone")
+        << pipeline_text(course);
+  return course;
+}
+
+void write_svg(const ParsedCommandLine& parsed, const std::string& picture, std::ostream& out) {
+  const std::string& path = parsed.own.at("svg");
+  std::ofstream file(path, std::ios::binary | std::ios::trunc);
+  file << picture << std::flush;
+  if (!file) throw IoError("--svg {}: cannot write there", printable(path));
+  out << "picture: " << printable(path) << "\n";
+}
+
+/// Every layout of these ranks, and where the settings' own stands among them.
+void print_search(const ParsedCommandLine& parsed, const RunShape& run, const Machine& machine,
+                  std::ostream& out) {
+  const RunConfig& config = parsed.config;
+  const bool gpu = config.parallel.backend == Backend::cuda;
+  const Device device{gpu ? DeviceKind::cuda : DeviceKind::cpu, 0};
+  const int64_t limit = machine.memory ? machine.memory->bytes - kBesideLedgerBytes : INT64_MAX;
+  const LayoutQuestion question{
+      .config = config,
+      .num_ranks = run.world_size,
+      .memory_limit = limit,
+      .planned_bytes = [&](const RunConfig& candidate, const RunShape& shape) {
+        return fullest_bytes(plan_stages(candidate, shape, device, 1));
+      }};
+  const LayoutRanking ranking = search_layouts(question, *machine.profile, machine.software);
+  const Layout given = layout_of(config, run);
+  out << ranking_text(ranking, given)
+      << fmt::format("by profiles {} and {}; {} of a GPU are left to the driver and libraries\n",
+                     machine.profile->name, machine.software.name, bytes_text(kBesideLedgerBytes));
+  if (parsed.own.contains("svg"))
+    write_svg(parsed,
+              layout_map_svg(ranking, given,
+                             fmt::format("{} ranks of {}", run.world_size, machine.profile->name)),
+              out);
 }
 
 }  // namespace
@@ -131,12 +231,18 @@ int run_plan(ParsedCommandLine parsed, std::ostream& out) {
     out << map_text(config, run, machine);
     return 0;
   }
+  if (parsed.own.contains("search")) {
+    out << title(config, run, machine) << "\n";
+    print_search(parsed, run, machine, out);
+    return 0;
+  }
   std::optional<Datasets> datasets;
   if (!config.data.mock_data) datasets = open_datasets(data_options(config));
   out << title(config, run, machine) << "\n" << map_text(config, run, machine) << "\n";
   const bool fits = print_memory(config, run, machine, out);
-  print_pipeline(config, run, out);
+  const SimulationResult course = print_step(parsed, run, machine, out);
   if (datasets) out << "\n" << data_table(*datasets);
+  if (parsed.own.contains("svg")) write_svg(parsed, planned_step_svg(course, "planned"), out);
   return static_cast<int>(fits ? ExitCode::ok : ExitCode::resources);
 }
 

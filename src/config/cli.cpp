@@ -52,10 +52,15 @@ constexpr std::array kJobscriptFlags{
 };
 
 constexpr std::array kPlanFlags{
+    CommandFlag{"gpu", "NAME", "a100-40, a100-80, h100, h200, or a profile's .json file"},
     CommandFlag{"nodes", "N", "[those of the paper's run of the preset, or the fewest]"},
-    CommandFlag{"gpus-per-node", "N", "as many ranks run on a node [8]"},
+    CommandFlag{"gpus-per-node", "N", "as many ranks run on a node [the profile's, or 8]"},
     CommandFlag{"world-size", "N", "ranks in all, instead of --nodes"},
-    CommandFlag{"gpu-memory-gib", "X", "memory of a GPU, which the plan must fit"},
+    CommandFlag{"gpu-memory-gib", "X", "memory of a GPU, which the plan must fit [the profile's]"},
+    CommandFlag{"software", "NAME", "whose step is estimated [swallow-train]"},
+    CommandFlag{"tokens", "N", "how many days they take is told [those of the run]"},
+    CommandFlag{"search", "", "rank all layouts of these ranks on --gpu"},
+    CommandFlag{"svg", "FILE", "draw the step, or with --search the layouts, there"},
     CommandFlag{"map", "", "print only which rank is where"},
     CommandFlag{"presets-markdown", "", "print README.md's table of the paper's presets"},
 };

@@ -44,25 +44,19 @@ double transfer_seconds(const HardwareProfile& hw, const SoftwareProfile& sw, co
 void add_pipeline(const HardwareProfile& hw, const SoftwareProfile& sw, const StepCase& c,
                   const MicrobatchSeconds& slowest, StepEstimate& e) {
   const auto m = static_cast<double>(c.num_microbatches);
-  const double exposed = e.transfer * (1 - sw.pp_overlap);
   if (c.pp == 1) return;
   if (c.interleave > 1) {
     const auto v = static_cast<double>(c.interleave);
     e.bubble = static_cast<double>(c.pp - 1) / v * both(slowest);
-    e.pp = 2 * m * v * exposed;
+    e.pp = 2 * m * v * e.transfer * (1 - sw.pp_overlap);
     return;
   }
-  SimulationCosts costs;
-  for (const MicrobatchSeconds& stage : e.stages) {
-    costs.forward.push_back(stage.forward.total());
-    costs.backward.push_back(stage.backward.total());
-  }
+  SimulationCosts costs = simulation_costs(hw, sw, e);
+  const double with_transfers = pipeline_seconds(c.schedule, c.num_microbatches, costs);
   costs.transfer.assign(e.stages.size() - 1, 0);
-  costs.sending = hw.shared_cores > 0 ? Sending::blocking : sw.sending;
   const double without_transfers = pipeline_seconds(c.schedule, c.num_microbatches, costs);
-  costs.transfer.assign(e.stages.size() - 1, exposed);
   e.bubble = without_transfers - m * both(slowest);
-  e.pp = pipeline_seconds(c.schedule, c.num_microbatches, costs) - without_transfers;
+  e.pp = with_transfers - without_transfers;
 }
 
 /// The computation that gradients of a stage are reduced behind, or parameters gathered: its last
@@ -126,6 +120,18 @@ void add_rates(const StepCase& c, StepEstimate& e) {
 }
 
 }  // namespace
+
+SimulationCosts simulation_costs(const HardwareProfile& hw, const SoftwareProfile& sw,
+                                 const StepEstimate& e) {
+  SimulationCosts costs;
+  for (const MicrobatchSeconds& stage : e.stages) {
+    costs.forward.push_back(stage.forward.total());
+    costs.backward.push_back(stage.backward.total());
+  }
+  costs.transfer.assign(e.stages.size() - 1, e.transfer * (1 - sw.pp_overlap));
+  costs.sending = hw.shared_cores > 0 ? Sending::blocking : sw.sending;
+  return costs;
+}
 
 double parameters_of_stage(const StepCase& c, int64_t stage) {
   const ModelSize& m = c.size;

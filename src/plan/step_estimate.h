@@ -5,6 +5,7 @@
 #include <array>
 #include <vector>
 
+#include "pipeline/simulator.h"
 #include "plan/layer_costs.h"
 
 namespace swallow {
@@ -40,6 +41,10 @@ struct StepEstimate {
 
 StepEstimate estimate_step(const HardwareProfile& hardware, const SoftwareProfile& software,
                            const StepCase& step);
+
+/// Costs by which the simulator plays the estimate's pipeline, seconds.
+SimulationCosts simulation_costs(const HardwareProfile& hardware, const SoftwareProfile& software,
+                                 const StepEstimate& estimate);
 
 /// Matrix and norm weights that a rank of `stage` holds.
 double parameters_of_stage(const StepCase& step, int64_t stage);

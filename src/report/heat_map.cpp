@@ -56,7 +56,7 @@ void draw_cell(SvgWriter& svg, const HeatCell& cell, Box box, Interval range) {
 
 }  // namespace
 
-std::string heat_map(const HeatMap& map, std::string_view label) {
+SvgWriter heat_map(const HeatMap& map) {
   double left = 60;
   for (const HeatRow& row : map.rows) left = std::max(left, text_width(row.label) + 14);
   const auto columns = static_cast<double>(std::max<size_t>(1, map.columns.size()));
@@ -74,7 +74,7 @@ std::string heat_map(const HeatMap& map, std::string_view label) {
       draw_cell(svg, map.rows[row].cells[i],
                 {left + cell_width * static_cast<double>(i), y, cell_width, kCellHeight}, range);
   }
-  return svg.element(label);
+  return svg;
 }
 
 }  // namespace swallow

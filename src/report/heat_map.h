@@ -2,8 +2,9 @@
 #pragma once
 
 #include <string>
-#include <string_view>
 #include <vector>
+
+#include "report/svg.h"
 
 namespace swallow {
 
@@ -26,6 +27,7 @@ struct HeatMap {
   std::string low_text, high_text;  // at the ends of the scale
 };
 
-std::string heat_map(const HeatMap& map, std::string_view label);
+/// Use element() of what comes back in a page, document() for a file.
+SvgWriter heat_map(const HeatMap& map);
 
 }  // namespace swallow

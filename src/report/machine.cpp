@@ -304,7 +304,7 @@ Section ranks_section(const RunRecord& run) {
   RankTimes times{median_seconds(run), 0};
   times.median = quantile(times.seconds, 0.5);
   section.body = paragraph(slow_ranks_text(last, times)) +
-                 heat_map(map_of(last, times), "compute time by host and rank") +
+                 heat_map(map_of(last, times)).element("compute time by host and rank") +
                  paragraph(fmt::format("A row a host, a column a place on it; in a cell the rank "
                                        "and its median over {} records. A frame and ! mark more "
                                        "than {} times the median.",

@@ -1,6 +1,8 @@
 #include "commands/plan.h"
 
 #include <catch2/catch.hpp>
+#include <fstream>
+#include <iterator>
 #include <sstream>
 
 #include "base/check.h"
@@ -131,4 +133,52 @@ TEST_CASE("the table of presets has a row for each of the paper's, from the smal
   // The number in the table is the one that the plan shows for its fullest stage.
   CHECK_THAT(plan({"--preset", "70b"}).text, Contains(" 20.21  "));
   CHECK_THAT(table, Contains("| 64 ranks | 20.2 |"));
+}
+
+TEST_CASE("plan --gpu tells where the seconds of a step go", "[unit][commands]") {
+  const Output output = plan({"--preset", "70b", "--gpu", "a100-40", "--tokens", "1e11"});
+  CHECK(output.status == 0);
+  CHECK_THAT(output.text, Contains("left of 39.58") && Contains("matrix products"));
+  CHECK_THAT(output.text, Contains("pipeline's bubble") && Contains("(fork_a)"));
+  CHECK_THAT(output.text, Contains("100.0B tokens take") && Contains("an assumption, not fitted"));
+  CHECK_THAT(output.text, !Contains("by its FLOPs alone"));
+}
+
+TEST_CASE("plan --search ranks layouts, places the settings' own and says why others are out",
+          "[unit][commands]") {
+  const ScratchFolder folder;
+  const std::string picture = folder / "layouts.svg";
+  const Output output =
+      plan({"--preset", "13b", "--gpu", "a100-40", "--nodes", "2", "--search", "--svg", picture});
+  CHECK(output.status == 0);
+  CHECK_THAT(output.text, Contains("layouts fit; the fastest") && Contains("are too large"));
+  CHECK_THAT(output.text, Contains("The settings' own layout (TP 2, PP 4, DP 2"));
+  CHECK_THAT(output.text, Contains("--tensor-model-parallel-size"));
+  std::ifstream file(picture);
+  const std::string svg{std::istreambuf_iterator<char>(file), {}};
+  CHECK_THAT(svg, Contains("</svg>") && Contains("PP 2") && Contains("TP 4"));
+}
+
+TEST_CASE("plan --svg draws every forward and backward of the step", "[unit][commands]") {
+  const ScratchFolder folder;
+  const std::string picture = folder / "step.svg";
+  plan({"--preset", "13b", "--gpu", "h100", "--world-size", "8", "--global-batch-size", "4",
+        "--svg", picture});
+  std::ifstream file(picture);
+  const std::string svg{std::istreambuf_iterator<char>(file), {}};
+  size_t rectangles = 0;
+  for (size_t at = svg.find("<rect"); at != std::string::npos; at = svg.find("<rect", at + 1))
+    ++rectangles;
+  CHECK(rectangles >= 2 * 4 * 4);  // 4 stages, 4 micro-batches
+}
+
+TEST_CASE("plan refuses what needs a profile without one, and profiles of another kind",
+          "[unit][commands]") {
+  CHECK_THAT(refusal<ConfigError>({"--preset", "7b", "--search"}),
+             Contains("--search needs --gpu") && Contains("a100-40"));
+  CHECK_THAT(refusal<ConfigError>({"--preset", "7b", "--gpu", "v100"}), Contains("v100"));
+  CHECK_THAT(refusal<ConfigError>({"--preset", "7b", "--gpu", "h100", "--backend", "cpu"}),
+             Contains("--gpu h100: its profile is of a GPU, but --backend is cpu"));
+  CHECK_THAT(refusal<ConfigError>({"--preset", "7b", "--gpu", "h100", "--software", "x"}),
+             Contains("x"));
 }

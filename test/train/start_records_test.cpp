@@ -5,10 +5,10 @@
 #include <nlohmann/json.hpp>
 #include <sstream>
 
+#include "plan/memory_plan.h"
 #include "support/scratch_folder.h"
 #include "support/tiny_model.h"
 #include "telemetry/metrics_log.h"
-#include "plan/memory_plan.h"
 
 using namespace swallow;
 
