@@ -1,10 +1,11 @@
 // Predicted beside published step times.
 //   plan_accuracy CASES.json [--fit SOFTWARE [SET]]
 // The rows of each set are counted from 1. The two fitted factors of a software profile come from
-// odd rows; even rows were not looked at, nor any row of a profile that is not fitted. --fit
-// searches the factors of one profile on its odd rows and prints them; the table is then with
-// these.
+// odd rows alone, and a profile that is not fitted takes them from elsewhere. --fit searches the
+// factors of one profile on its odd rows, or on those of the sets whose name holds SET, and prints
+// the table with them.
 #include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
