@@ -1,0 +1,32 @@
+// A hardware profile of the CPUs that the program runs on here, made from its own benchmarks: rates
+// of single ops from a record of `bench --ops --cpu-threads 1`, and the cost of a collective from
+// records of whole steps of two tensor-parallel ranks.
+#pragma once
+
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "plan/hardware_profile.h"
+#include "plan/step_case.h"
+
+namespace swallow {
+
+/// A record of `bench --output` that timed whole steps.
+struct StepRecord {
+  StepCase step;
+  double seconds = 0;  // the median
+};
+
+/// Throws ConfigError when the file is no such record.
+StepRecord read_step_record(const std::string& path);
+
+/// The profile's text, to be saved as a .json file. `ops`: records of single ops by one command, of
+/// which the quietest counts for each op. `steps`: of at least two runs whose tensor-parallel
+/// traffic is of different size; link bandwidth and latency are what explains their times best
+/// (least squares of relative errors, neither below zero). Ranks share `cores` cores. Throws
+/// ConfigError naming the record and what it lacks.
+std::string calibrate_cpu(const std::vector<std::string>& ops,
+                          const std::vector<std::string>& steps, int64_t cores);
+
+}  // namespace swallow
