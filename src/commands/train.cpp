@@ -58,6 +58,7 @@ std::unique_ptr<MetricsLog> make_metrics(const RunConfig& config, const Job& job
                         .terminal = terminal,
                         .colour = terminal && std::getenv("NO_COLOR") == nullptr,
                         .jsonl_path = folder.empty() ? "" : folder + "/metrics.jsonl",
+                        .build = version_text(),
                         .log_interval = config.log.log_interval,
                         .train_iters = config.training.train_iters,
                         .world_size = run.world_size,

@@ -40,18 +40,24 @@ std::string source_bars(const std::vector<const SourceRecord*>& sources) {
 }
 
 /// Consumed so far: a blend keeps to its shares within one sample at every point.
-std::vector<std::string> source_row(const SourceRecord& source, double share, double progress) {
-  const bool train = source.split == "train";
-  const bool known = train && std::isfinite(progress);
+std::vector<std::string> source_row(const SourceRecord& source, double progress,
+                                    int64_t seq_length) {
+  const auto epochs = [&](double samples) {
+    if (source.tokens <= 0 || seq_length <= 0) return std::string("-");
+    return fmt::format(
+        "{:.3f}", samples * static_cast<double>(seq_length) / static_cast<double>(source.tokens));
+  };
+  const auto planned = static_cast<double>(source.samples);
+  const bool known = source.split == "train" && std::isfinite(progress);
   return {source.split,
           source.prefix,
-          fmt::format("{:.2f} %", 100 * share),
+          fmt::format("{:.2f} %", 100 * source.share),
           count_text(source.documents),
           count_text(source.tokens),
-          known ? count_text(std::llround(static_cast<double>(source.samples) * progress)) : "-",
+          known ? count_text(std::llround(planned * progress)) : "-",
           count_text(source.samples),
-          known ? fmt::format("{:.3f}", source.epochs * progress) : "-",
-          fmt::format("{:.3f}", source.epochs)};
+          known ? epochs(planned * progress) : "-",
+          epochs(planned)};
 }
 
 /// How far the log's clock, which has no zone, is ahead of UTC: by the beginnings of the last job
@@ -193,7 +199,7 @@ Section data_section(const RunRecord& run) {
                   {},
                   true};
   for (const SourceRecord& source : run.sources)
-    table.rows.push_back(source_row(source, source.share, progress));
+    table.rows.push_back(source_row(source, progress, run.setting("seq_length", 0)));
   if (!train.empty()) section.body += source_bars(train);
   section.body += html_table(table);
   return section;

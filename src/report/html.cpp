@@ -12,7 +12,9 @@ namespace {
 
 /// Whether it begins like a number, after a sign, and is neither a path nor a date.
 bool is_number(const std::string& cell) {
-  return cell.find_first_of("0123456789") < 2 && cell.find_first_of("/\\") == std::string::npos &&
+  const size_t digit = cell.find_first_of("0123456789");
+  const bool begins = digit == 0 || (digit == 1 && (cell[0] == '-' || cell[0] == '+'));
+  return begins && cell.find_first_of("/\\") == std::string::npos &&
          cell.find('-', 1) == std::string::npos;
 }
 

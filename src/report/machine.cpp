@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
 #include <set>
 
 #include "pipeline/schedule.h"
@@ -79,19 +80,30 @@ std::vector<std::pair<int, std::vector<size_t>>> ranks_by_node(const RanksRecord
   return nodes;
 }
 
+/// Ranks are compared within their stage, for stages differ in work by design.
 struct RankTimes {
-  std::vector<double> seconds;  // by rank
-  double median = 0;
+  std::vector<double> seconds;        // by rank
+  std::vector<double> stage_medians;  // by rank: of its stage; the lower one of two in the middle
 
-  [[nodiscard]] bool slow(size_t rank) const { return seconds[rank] > kSlowRank * median; }
+  [[nodiscard]] double excess(size_t rank) const { return seconds[rank] / stage_medians[rank]; }
+  [[nodiscard]] bool slow(size_t rank) const { return excess(rank) > kSlowRank; }
 };
+
+RankTimes rank_times(const RunRecord& run) {
+  RankTimes times{median_seconds(run), {}};
+  std::map<int64_t, std::vector<double>> by_stage;
+  for (size_t rank = 0; rank < times.seconds.size(); ++rank)
+    by_stage[stage_of(run, rank)].push_back(times.seconds[rank]);
+  for (size_t rank = 0; rank < times.seconds.size(); ++rank)
+    times.stage_medians.push_back(quantile(by_stage[stage_of(run, rank)], 0.5));
+  return times;
+}
 
 HeatCell cell_of(const RankTimes& times, size_t rank) {
   return {times.seconds[rank],
           fmt::format("{}: {}", rank, value_text(times.seconds[rank], Unit::seconds)),
-          fmt::format("rank {}: median {}, {:.3f} times the median of all ranks", rank,
-                      value_text(times.seconds[rank], Unit::seconds),
-                      times.seconds[rank] / times.median),
+          fmt::format("rank {}: median {}, {:.3f} times the median of its stage", rank,
+                      value_text(times.seconds[rank], Unit::seconds), times.excess(rank)),
           times.slow(rank)};
 }
 
@@ -122,10 +134,11 @@ std::string slow_ranks_text(const RanksRecord& record, const RankTimes& times) {
     if (!times.slow(rank)) continue;
     const int node = rank < record.node_of_rank.size() ? record.node_of_rank[rank] : -1;
     text += fmt::format("{}rank {} on {} ({:.2f} times)", text.empty() ? "" : ", ", rank,
-                        host_of(record, node), times.seconds[rank] / times.median);
+                        host_of(record, node), times.excess(rank));
   }
-  return text.empty() ? fmt::format("No rank is slower than {} times the median of all.", kSlowRank)
-                      : fmt::format("Slower than {} times the median of all: {}.", kSlowRank, text);
+  return text.empty()
+             ? fmt::format("No rank is slower than {} times the median of its stage.", kSlowRank)
+             : fmt::format("Slower than {} times the median of its stage: {}.", kSlowRank, text);
 }
 
 /// Of each stage the medians of its forwards and backwards.
@@ -289,7 +302,7 @@ Section pipeline_section(const RunRecord& run, const std::string& trace_folder) 
       step_pictures(charts, Unit::seconds, "time since the step's first forward") +
       paragraph(
           "Planned: the schedule with each stage's measured medians of a forward and a backward, "
-          "and no time for transfers. Measured: the lowest rank of each stage, on its own clock.",
+          "and no time for transfers. Measured: the lowest rank of each stage.",
           "note");
   return section;
 }
@@ -301,8 +314,7 @@ Section ranks_section(const RunRecord& run) {
     return section;
   }
   const RanksRecord& last = run.ranks.back();
-  RankTimes times{median_seconds(run), 0};
-  times.median = quantile(times.seconds, 0.5);
+  const RankTimes times = rank_times(run);
   section.body = paragraph(slow_ranks_text(last, times)) +
                  heat_map(map_of(last, times)).element("compute time by host and rank") +
                  paragraph(fmt::format("A row a host, a column a place on it; in a cell the rank "

@@ -152,8 +152,7 @@ class Reader {
                          .share = number_or(source, "share", 0),
                          .documents = integer_or(source, "documents", 0),
                          .tokens = integer_or(source, "tokens", 0),
-                         .samples = integer_or(source, "samples", 0),
-                         .epochs = number_or(source, "epochs", 0)});
+                         .samples = integer_or(source, "samples", 0)});
     }
     run_.sources = std::move(sources);
     return LineVerdict::good;

@@ -57,7 +57,6 @@ struct SourceRecord {
   double share = 0;
   int64_t documents = 0, tokens = 0;  // in the files
   int64_t samples = 0;                // that the whole training takes from it
-  double epochs = 0;                  // likewise
 };
 
 struct StageMemory {

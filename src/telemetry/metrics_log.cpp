@@ -106,6 +106,7 @@ MetricsLog::MetricsLog(MetricsLogOptions options, std::ostream& console)
 
 void MetricsLog::write_run(const std::string& config_json) {
   Json json = record("run");
+  json["build"] = options_.build;
   json["world_size"] = options_.world_size;
   json["parameters"] = parameter_count(options_.model);
   for (const FlopFormula formula : kFlopFormulas)

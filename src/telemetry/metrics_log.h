@@ -26,6 +26,7 @@ struct MetricsLogOptions {
   bool terminal = false;   // otherwise each line starts with the time
   bool colour = false;     // bold validation lines
   std::string jsonl_path;  // appended to; empty: no file
+  std::string build;       // the program's version, for the file's first record
   int64_t log_interval = 1;
   int64_t train_iters = 0;
   int world_size = 1;

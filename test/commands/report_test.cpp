@@ -113,7 +113,7 @@ TEST_CASE("a report is a well-formed page with the run's numbers", "[unit][repor
   for (const char* part :
        {"DP 2 × TP 2 × PP 2, 8 ranks", "best 2.3750 at step 5", "step 7 of 10, 7.17K tokens",
         "1 update withheld", "1 step done again after a restart", "43.21 %",
-        "ja&lt;web&gt;&amp;&quot;x&quot;", "75.00 %", "5.68M", "2.00 GiB",
+        "ja&lt;web&gt;&amp;&quot;x&quot;", "75.00 %", "5.68M", ">84<", ">120<", "2.00 GiB",
         "rank 5 on n2 (1.50 times)", "stopped with its state saved (75)",
         "no end told: killed, crashed or still running", "prefers-color-scheme:dark",
         "checkpoint of step 5", "1 step with a loss that is not finite"})

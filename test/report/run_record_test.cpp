@@ -220,6 +220,8 @@ TEST_CASE(
                       (step < 3 ? "," : "");
     }
   trace(0, 0, steps[0] + "]");
+  const std::string array = test::read_file(folder / "trace/trace-0.json");
+  folder.file("trace/trace-0.json", "{\"otherData\":{},\"traceEvents\":" + array + "}");
   trace(1, 0, steps[0] + "]");
   trace(2, 1, steps[1]);  // not closed
   folder.file("trace/trace-x.json", "no rank");

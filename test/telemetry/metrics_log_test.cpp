@@ -76,6 +76,7 @@ TEST_CASE("each step is one JSON object with exact loss and all TFLOPS", "[unit]
   std::ostringstream console;
   MetricsLogOptions o = options(folder.file("new/metrics.jsonl"));
   o.peak_tflops = 1e-3;
+  o.build = "swallow-train 1.2.3";
   MetricsLog log(o, console);
   log.write_run(R"({"lr": 0.1})");
   log.write(step(1, 1.0 / 3.0));
@@ -91,6 +92,7 @@ TEST_CASE("each step is one JSON object with exact loss and all TFLOPS", "[unit]
   }
   CHECK(json[0]["kind"] == "run");
   CHECK(json[0]["config"]["lr"] == 0.1);
+  CHECK(json[0]["build"] == "swallow-train 1.2.3");
   CHECK(json[0]["parameters"] == parameter_count(o.model));
   CHECK(json[1]["kind"] == "step");
   CHECK(json[1]["loss"] == 1.0 / 3.0);
