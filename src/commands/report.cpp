@@ -51,6 +51,22 @@ bool parse(std::vector<std::string> args, ReportOptions& options, std::ostream& 
   return true;
 }
 
+/// A page must not take the place of what it is made of.
+void require_other_file(const ReportOptions& options) {
+  std::vector<std::string> inputs = options.bench;
+  for (const std::string& run : options.runs) {
+    inputs.push_back(run);
+    inputs.push_back(run + "/metrics.jsonl");
+    inputs.push_back(run + "/attempts.jsonl");
+    inputs.push_back(run + "/config.json");
+  }
+  std::error_code none;
+  for (const std::string& input : inputs)
+    if (std::filesystem::equivalent(options.output, input, none))
+      throw ConfigError("--output {}: is what the report is made of; expected another file",
+                        printable(options.output));
+}
+
 void write(const std::string& path, const std::string& page) {
   std::ofstream file(path, std::ios::binary | std::ios::trunc);
   if (!file) throw ConfigError("--output {}: cannot write there", printable(path));
@@ -63,6 +79,7 @@ void write(const std::string& path, const std::string& page) {
 int run_report_command(std::vector<std::string> args, std::ostream& out) {
   ReportOptions options;
   if (!parse(std::move(args), options, out)) return 0;
+  require_other_file(options);
   if (!options.bench.empty()) {
     const std::vector<BenchRecord> records = read_bench_records(options.bench);
     write(options.output, scaling_page(records));

@@ -109,7 +109,7 @@ std::tm fields_of(double moment) {
 
 }  // namespace
 
-double Axis::position(double value) const {
+double PlotAxis::position(double value) const {
   if (logarithmic)
     return std::log(std::max(value, range.low * 1e-3) / range.low) /
            std::log(range.high / range.low);
@@ -135,7 +135,7 @@ std::vector<Tick> round_ticks(Interval range, Unit unit, int most) {
   return ticks;
 }
 
-Axis linear_axis(std::string title, Interval range, Unit unit, int most_ticks) {
+PlotAxis linear_axis(std::string title, Interval range, Unit unit, int most_ticks) {
   if (!(range.length() > 0)) {  // one value alone: room about it
     const double room = range.low == 0.0 ? 1.0 : std::abs(range.low) * 0.1;
     range = {range.low - (range.low > 0 ? room : 0), range.low + room};
@@ -143,11 +143,11 @@ Axis linear_axis(std::string title, Interval range, Unit unit, int most_ticks) {
   return {std::move(title), range, false, round_ticks(range, unit, most_ticks)};
 }
 
-Axis log_axis(std::string title, Interval range, Unit unit) {
+PlotAxis log_axis(std::string title, Interval range, Unit unit) {
   if (!(range.high > 0)) range.high = 1;
   if (!(range.low > 0)) range.low = range.high * 1e-6;
   if (range.high < range.low * 1.5) range = {range.low / 1.3, range.high * 1.3};
-  Axis axis{std::move(title), range, true, {}};
+  PlotAxis axis{std::move(title), range, true, {}};
   const double decades = std::log10(range.high / range.low);
   constexpr int kMostTicks = 6;
   if (decades < 1) {  // 1, 2 and 5 alone would leave one or two
@@ -168,7 +168,7 @@ Axis log_axis(std::string title, Interval range, Unit unit) {
   return axis;
 }
 
-Axis clock_axis(Interval range, int most_ticks) {
+PlotAxis clock_axis(Interval range, int most_ticks) {
   if (!(range.length() >= 1)) range.high = range.low + 1;
   double step = 0;
   for (const double candidate :
@@ -179,7 +179,7 @@ Axis clock_axis(Interval range, int most_ticks) {
     step = candidate;
     if (range.length() / step <= most_ticks - 1) break;
   }
-  Axis axis{"", range, false, {}};
+  PlotAxis axis{"", range, false, {}};
   std::string shown_day;
   for (double at = std::ceil(range.low / step) * step; at <= range.high; at += step) {
     const std::tm t = fields_of(at);
@@ -199,7 +199,7 @@ std::string value_text(double value, Unit unit) {
   if (unit == Unit::count) return count_text(static_cast<int64_t>(std::llround(value)));
   if (unit == Unit::bytes) return bytes_text(static_cast<int64_t>(std::llround(value)));
   if (unit == Unit::seconds && value == 0.0) return "0 s";
-  if (unit == Unit::seconds && value >= 600) return duration_text(value);
+  if (unit == Unit::seconds && value >= 2 * kMinute) return duration_text(value);
   const Scale scale = scale_of(std::abs(value), unit);
   const double scaled = value / scale.size;
   if (unit == Unit::percent) return fmt::format("{:.1f} %", scaled);

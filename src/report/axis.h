@@ -26,7 +26,7 @@ struct Tick {
   std::string label;
 };
 
-struct Axis {
+struct PlotAxis {
   std::string title;  // may be empty
   Interval range;
   bool logarithmic = false;
@@ -40,15 +40,15 @@ struct Axis {
 /// range without a length has one.
 std::vector<Tick> round_ticks(Interval range, Unit unit, int most);
 
-Axis linear_axis(std::string title, Interval range, Unit unit, int most_ticks);
+PlotAxis linear_axis(std::string title, Interval range, Unit unit, int most_ticks);
 /// For positive values over several orders of magnitude: ticks at powers of ten, or where there are
 /// few of these at 1, 2 and 5 times such; over less than one order at round values. A low end that
 /// is not positive is taken as a millionth of the high end.
-Axis log_axis(std::string title, Interval range, Unit unit);
+PlotAxis log_axis(std::string title, Interval range, Unit unit);
 
 /// Moments, in seconds since 1970 as a clock on the wall shows them (`Interval` of such): at round
 /// hours or days, with the date where a day begins.
-Axis clock_axis(Interval range, int most_ticks);
+PlotAxis clock_axis(Interval range, int most_ticks);
 
 /// One value with its unit, to three digits or so.
 std::string value_text(double value, Unit unit);

@@ -111,6 +111,12 @@ Interval range_without_outliers(std::span<const double> values) {
   return range;
 }
 
+Interval with_room(Interval range) {
+  const double room = 0.05 * range.length();
+  const bool far = range.low > 2 * range.length();
+  return {far ? range.low - room : 0, range.high + (room > 0 ? room : 0.05 * range.high)};
+}
+
 double quantile(std::span<const double> values, double fraction) {
   return nearest_rank(sorted_finite(values), fraction);
 }

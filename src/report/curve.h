@@ -32,6 +32,9 @@ Interval joined(Interval a, Interval b);
 /// when these would take more than two thirds of it.
 Interval range_without_outliers(std::span<const double> values);
 
+/// `range` with some room at its ends; from 0 on unless all of it lies far from 0, close together.
+Interval with_room(Interval range);
+
 /// The `fraction` quantile of the finite values, by the nearest rank; NaN without any.
 double quantile(std::span<const double> values, double fraction);
 /// Several at once, for the price of one sort.

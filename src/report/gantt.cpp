@@ -41,7 +41,8 @@ std::string_view name_of(GanttBar::Kind kind) {
   return kind == GanttBar::Kind::forward ? "forward" : "backward";
 }
 
-void draw_chart(SvgWriter& svg, const GanttChart& chart, Unit unit, const Axis& axis, double top) {
+void draw_chart(SvgWriter& svg, const GanttChart& chart, Unit unit, const PlotAxis& axis,
+                double top) {
   const int rows = rows_of(chart.bars);
   const double row = row_height(rows);
   const Interval span = time_of(chart.bars);
@@ -115,7 +116,7 @@ SvgWriter draw_gantt(std::span<const GanttChart> charts, Unit unit, std::string_
       {LegendEntry::Sample::area, "forward", "forward of the micro-batch with this number"},
       {LegendEntry::Sample::area, "backward", "its backward"}};
   draw_legend(svg, {kLeft, 15}, legend);
-  const Axis axis = linear_axis(std::string(axis_title), {0, longest}, unit, 9);
+  const PlotAxis axis = linear_axis(std::string(axis_title), {0, longest}, unit, 9);
   double top = kLegend;
   for (const GanttChart& chart : charts) {
     draw_chart(svg, chart, unit, axis, top);

@@ -7,7 +7,6 @@
 #include <set>
 
 #include "plan/ranking_table.h"
-#include "report/gantt.h"
 #include "report/heat_map.h"
 
 namespace swallow {
@@ -53,7 +52,7 @@ std::vector<GanttChart> step_charts(const std::string& title, const std::vector<
 
 }  // namespace
 
-std::string planned_step_svg(const SimulationResult& step, const std::string& what) {
+std::vector<GanttBar> bars_of(const SimulationResult& step) {
   std::vector<GanttBar> bars;
   for (const PipelineSpan& span : step.spans)
     bars.push_back({.row = span.stage,
@@ -62,6 +61,11 @@ std::string planned_step_svg(const SimulationResult& step, const std::string& wh
                     .microbatch = span.microbatch,
                     .begin = span.begin,
                     .end = span.end});
+  return bars;
+}
+
+std::string planned_step_svg(const SimulationResult& step, const std::string& what) {
+  const std::vector<GanttBar> bars = bars_of(step);
   const std::vector<GanttChart> charts =
       step_charts(gantt_title(what, bars, Unit::seconds), bars, step.busy.size());
   return draw_gantt(charts, Unit::seconds, "time since the first computation shown").document(what);

@@ -2,11 +2,16 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "pipeline/simulator.h"
 #include "plan/layout_search.h"
+#include "report/gantt.h"
 
 namespace swallow {
+
+/// What the stages compute, as bars.
+std::vector<GanttBar> bars_of(const SimulationResult& step);
 
 /// A file of its own: the stages' forwards and backwards; times are seconds.
 std::string planned_step_svg(const SimulationResult& step, const std::string& what);

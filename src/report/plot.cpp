@@ -30,7 +30,7 @@ double entry_width(const LegendEntry& entry) {
 
 }  // namespace
 
-Plot::Plot(SvgWriter& svg, Box area, Axis x, Axis y)
+Plot::Plot(SvgWriter& svg, Box area, PlotAxis x, PlotAxis y)
     : svg_(svg), area_(area), x_(std::move(x)), y_(std::move(y)) {}
 
 void Plot::draw_frame(XLabels labels) const {
@@ -54,7 +54,7 @@ void Plot::draw_frame(XLabels labels) const {
   if (!y_.title.empty()) svg_.upright_text({12, area_.y + area_.height / 2}, y_.title);
 }
 
-void Plot::draw_right_axis(const Axis& axis) const {
+void Plot::draw_right_axis(const PlotAxis& axis) const {
   for (const Tick& tick : axis.ticks) {
     const double y = area_.bottom() - axis.position(tick.value) * area_.height;
     svg_.line({area_.right(), y}, {area_.right() + 4, y}, "axis");

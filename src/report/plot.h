@@ -15,13 +15,13 @@ class Plot {
  public:
   /// `svg` must outlive the plot; `area` is inside the axes: labels need 64 pixels on its left and
   /// 36 below.
-  Plot(SvgWriter& svg, Box area, Axis x, Axis y);
+  Plot(SvgWriter& svg, Box area, PlotAxis x, PlotAxis y);
 
   enum class XLabels { none, shown };
   /// Grid, frame, tick labels and titles. Drawn first.
   void draw_frame(XLabels labels) const;
   /// A second scale on the right edge, for values that go along with those on the left.
-  void draw_right_axis(const Axis& axis) const;
+  void draw_right_axis(const PlotAxis& axis) const;
 
   /// A line through the points in series `style`; where there are more points than pixels, the mean
   /// of each column of pixels within a light area from the least to the greatest. What lies
@@ -47,8 +47,8 @@ class Plot {
     return area_.bottom() - y_.position(value) * area_.height;
   }
   [[nodiscard]] const Box& area() const noexcept { return area_; }
-  [[nodiscard]] const Axis& x_axis() const noexcept { return x_; }
-  [[nodiscard]] const Axis& y_axis() const noexcept { return y_; }
+  [[nodiscard]] const PlotAxis& x_axis() const noexcept { return x_; }
+  [[nodiscard]] const PlotAxis& y_axis() const noexcept { return y_; }
 
  private:
   [[nodiscard]] double clamped_y(double value) const;
@@ -57,7 +57,7 @@ class Plot {
 
   SvgWriter& svg_;
   Box area_;
-  Axis x_, y_;
+  PlotAxis x_, y_;
 };
 
 /// A row of short upright marks, such as saves, under a plot and on its x axis: `label` stands on

@@ -283,6 +283,14 @@ int64_t RunRecord::setting(const char* key, int64_t otherwise) const {
   return integer_or(config(), key, otherwise);
 }
 
+int64_t RunRecord::stage_of(size_t rank) const {
+  const int64_t pp = setting("pipeline_model_parallel_size", 0);
+  const int64_t world = jobs.back().world_size;
+  return pp >= 1 && world >= pp && static_cast<int64_t>(rank) < world
+             ? static_cast<int64_t>(rank) / (world / pp)
+             : -1;
+}
+
 RunRecord read_run(const std::string& path) {
   const fs::path file = metrics_path(path);
   RunRecord run;

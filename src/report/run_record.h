@@ -91,6 +91,9 @@ struct RunRecord {
   /// The last job's resolved configuration; config.json's when no job's line has one.
   [[nodiscard]] const nlohmann::json& config() const;
   [[nodiscard]] int64_t setting(const char* key, int64_t otherwise) const;
+  /// Pipeline stage of a rank of the last job; axes in Megatron's order: tp fastest, then dp, then
+  /// pp. -1: not known.
+  [[nodiscard]] int64_t stage_of(size_t rank) const;
 
   nlohmann::json config_file = nlohmann::json::object();
 };

@@ -71,8 +71,8 @@ Interval rank_range(const std::vector<BenchRecord>& records, bool published) {
 }
 
 /// Powers of two, as people choose their ranks.
-Axis rank_axis(Interval range) {
-  Axis axis{"ranks", range, true, {}};
+PlotAxis rank_axis(Interval range) {
+  PlotAxis axis{"ranks", range, true, {}};
   for (int64_t ranks = 1; static_cast<double>(ranks) <= range.high; ranks *= 2)
     axis.ticks.push_back({static_cast<double>(ranks), fmt::format("{}", ranks)});
   return axis;
@@ -83,7 +83,8 @@ double ideal(const Quantity& quantity, double base_ranks, double base, double ra
   return quantity.per_rank ? base : base * ranks / base_ranks;
 }
 
-Axis value_axis(const std::vector<BenchRecord>& records, const Quantity& quantity, bool published) {
+PlotAxis value_axis(const std::vector<BenchRecord>& records, const Quantity& quantity,
+                    bool published) {
   double low = 1e300;
   double high = 0;
   const auto include = [&](double value) {

@@ -50,11 +50,14 @@ void take_event(const Json& event, RankTrace& trace) {
   const double begin = number_or(event, "ts", NAN) * kMicrosecond;
   const double length = number_or(event, "dur", NAN) * kMicrosecond;
   const int64_t step = integer_or(*args, "step", -1);
+  const int64_t microbatch = integer_or(*args, "microbatch", 0);
+  constexpr int64_t kMostMicrobatches = 1 << 20;
+  if (microbatch < 0 || microbatch > kMostMicrobatches) return;
   if (step < 0 || !std::isfinite(begin) || !(length >= 0) || !std::isfinite(length)) return;
   trace.by_step[step].push_back(
       {.row = 0,
        .kind = forward ? GanttBar::Kind::forward : GanttBar::Kind::backward,
-       .microbatch = integer_or(*args, "microbatch", 0),
+       .microbatch = microbatch,
        .begin = begin,
        .end = begin + length});
 }

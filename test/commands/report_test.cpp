@@ -218,6 +218,7 @@ TEST_CASE("report refuses arguments by name", "[unit][report]") {
   has(refusal({folder.path(), "--bench", "x.json"}), "--bench");
   has(refusal({folder.path(), "--output", "/nowhere/page.html"}), "--output /nowhere/page.html");
   has(refusal({folder.path(), "--trace-dir", folder / "none"}), "--trace-dir");
+  has(refusal({folder.path(), "--output", folder / "metrics.jsonl"}), "made of");
   has(refusal({folder / "none"}), "does not exist");
   has(refusal({"--colour"}), "--colour");
   has(report({"--help"}), "--trace-dir");

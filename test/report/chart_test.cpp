@@ -64,7 +64,7 @@ TEST_CASE("ticks of any range are few, apart, inside and tell themselves apart",
 }
 
 TEST_CASE("a logarithmic axis puts equal factors at equal distances", "[unit][report]") {
-  const Axis axis = log_axis("", {1, 10000}, Unit::plain);
+  const PlotAxis axis = log_axis("", {1, 10000}, Unit::plain);
   REQUIRE(axis.position(1) == Approx(0));
   REQUIRE(axis.position(100) == Approx(0.5));
   REQUIRE(axis.position(10000) == Approx(1));
@@ -75,7 +75,7 @@ TEST_CASE("a logarithmic axis puts equal factors at equal distances", "[unit][re
 
 TEST_CASE("a clock's axis names the day where it begins", "[unit][report]") {
   const double noon = 1772452800;  // 2026-03-02 12:00
-  const Axis axis = clock_axis({noon, noon + 86400}, 7);
+  const PlotAxis axis = clock_axis({noon, noon + 86400}, 7);
   REQUIRE(axis.ticks.front().label == "2026-03-02 12:00");
   REQUIRE(axis.ticks[1].label == "18:00");
   REQUIRE(axis.ticks[2].label == "2026-03-03 00:00");

@@ -1,17 +1,14 @@
-// The sections on what went in and how the jobs went: data by source, attempts.
+// The section on jobs: when each ran, what it saved and how it ended.
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <cmath>
 #include <optional>
 
-#include "report/bars.h"
 #include "report/html.h"
 #include "report/plot.h"
 #include "report/section.h"
-#include "report/series.h"
 #include "report/style.h"
-#include "telemetry/number_text.h"
 
 namespace swallow {
 
@@ -20,45 +17,6 @@ namespace {
 constexpr size_t kMostAttempts = 100;  // of a picture; the latest are shown
 constexpr double kQuarterHour = 900;
 constexpr double kNearby = 300;
-
-/// Samples that the run has taken so far; NaN when not known.
-double consumed_samples(const RunRecord& run) {
-  const StepRecord* last = last_step(run);
-  return last != nullptr ? last->consumed_samples : NAN;
-}
-
-std::string source_bars(const std::vector<const SourceRecord*>& sources) {
-  StackedBars chart;
-  chart.unit = Unit::percent;
-  StackedBar bar{"share", {}, 0, {}};
-  for (const SourceRecord* source : sources) {
-    chart.parts.push_back(source->prefix);
-    bar.parts.push_back(source->share);
-  }
-  chart.bars.push_back(std::move(bar));
-  return stacked_bars(chart, "shares of the training data");
-}
-
-/// Consumed so far: a blend keeps to its shares within one sample at every point.
-std::vector<std::string> source_row(const SourceRecord& source, double progress,
-                                    int64_t seq_length) {
-  const auto epochs = [&](double samples) {
-    if (source.tokens <= 0 || seq_length <= 0) return std::string("-");
-    return fmt::format(
-        "{:.3f}", samples * static_cast<double>(seq_length) / static_cast<double>(source.tokens));
-  };
-  const auto planned = static_cast<double>(source.samples);
-  const bool known = source.split == "train" && std::isfinite(progress);
-  return {source.split,
-          source.prefix,
-          fmt::format("{:.2f} %", 100 * source.share),
-          count_text(source.documents),
-          count_text(source.tokens),
-          known ? count_text(std::llround(planned * progress)) : "-",
-          count_text(source.samples),
-          known ? epochs(planned * progress) : "-",
-          epochs(planned)};
-}
 
 /// How far the log's clock, which has no zone, is ahead of UTC: by the beginnings of the last job
 /// in both files. Nothing when they do not belong together.
@@ -141,7 +99,7 @@ std::string attempts_picture(const RunRecord& run, const std::vector<Row>& rows,
   constexpr double kLeft = 64;
   constexpr double kTop = 26;
   SvgWriter svg(960, kTop + height + 42);
-  Axis axis = clock_axis({range.low, std::max(range.high, range.low + 1)}, 7);
+  PlotAxis axis = clock_axis({range.low, std::max(range.high, range.low + 1)}, 7);
   axis.title = "UTC";
   const Plot plot(svg, {kLeft, kTop, 960 - kLeft - 16, height}, axis, {"", {0, 1}, false, {}});
   plot.draw_frame(Plot::XLabels::shown);
@@ -178,32 +136,6 @@ std::string attempts_picture(const RunRecord& run, const std::vector<Row>& rows,
 }
 
 }  // namespace
-
-Section data_section(const RunRecord& run) {
-  Section section{"data", "Data", {}};
-  if (run.sources.empty()) {
-    section.body =
-        absent("what was read from which source; a data line in metrics.jsonl would show it.");
-    return section;
-  }
-  std::vector<const SourceRecord*> train;
-  double samples = 0;
-  for (const SourceRecord& source : run.sources) {
-    if (source.split != "train") continue;
-    train.push_back(&source);
-    samples += static_cast<double>(source.samples);
-  }
-  const double progress = samples > 0 ? std::min(1.0, consumed_samples(run) / samples) : NAN;
-  HtmlTable table{{"split", "source", "share", "documents", "tokens", "samples so far", "of",
-                   "epochs so far", "of"},
-                  {},
-                  true};
-  for (const SourceRecord& source : run.sources)
-    table.rows.push_back(source_row(source, progress, run.setting("seq_length", 0)));
-  if (!train.empty()) section.body += source_bars(train);
-  section.body += html_table(table);
-  return section;
-}
 
 Section attempts_section(const RunRecord& run) {
   Section section{"attempts", "Jobs", {}};

@@ -1,11 +1,10 @@
-// The sections on time: how long steps took, where the hours went, how fast it was.
+// The section on step times: one after another, how often which, and the slow ones by name.
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <array>
 #include <cmath>
 
-#include "report/bars.h"
 #include "report/curve.h"
 #include "report/goodput.h"
 #include "report/histogram.h"
@@ -14,7 +13,6 @@
 #include "report/section.h"
 #include "report/series.h"
 #include "report/style.h"
-#include "telemetry/number_text.h"
 
 namespace swallow {
 
@@ -62,13 +60,6 @@ RunningTime running_time(const RunRecord& run) {
   return time;
 }
 
-/// From 0 unless all of the values lie far from it, close together.
-Interval with_room(Interval range) {
-  const double room = 0.05 * range.length();
-  const bool far = range.low > 2 * range.length();
-  return {far ? range.low - room : 0, range.high + (room > 0 ? room : 0.05 * range.high)};
-}
-
 std::string counted(size_t count, std::string_view noun) {
   return fmt::format("{} {}{}", count, noun, count == 1 ? "" : "s");
 }
@@ -80,7 +71,7 @@ std::string step_timeline(const RunRecord& run) {
   constexpr double kTop = 24;
   constexpr double kHeight = 190;
   SvgWriter svg(kWidth, kTop + kHeight + 3 * kStripHeight + 46);
-  const Axis x = linear_axis("running time", {0, time.total}, Unit::seconds, 10);
+  const PlotAxis x = linear_axis("running time", {0, time.total}, Unit::seconds, 10);
   Plot plot(svg, {kLeft, kTop, kWidth - kLeft - 24, kHeight}, x,
             linear_axis("step time", with_room(range), Unit::seconds, 6));
   plot.draw_frame(Plot::XLabels::none);
@@ -137,50 +128,6 @@ std::string slow_table(const RunRecord& run) {
          html_table(table);
 }
 
-std::string rate_plot(const RunRecord& run) {
-  const Series rate = over_tokens(run, &StepRecord::tokens_per_second);
-  const Interval range = with_room(range_without_outliers(rate.y));
-  double per_token = NAN;  // TFLOPS for each token/s, the same for all steps of one model
-  for (const StepRecord& step : run.steps)
-    if (step.tokens_per_second > 0) per_token = step.tflops[0] / step.tokens_per_second;
-  SvgWriter svg(kWidth, 8 + 190 + 40);
-  Plot plot(svg, {kLeft, 8, kWidth - kLeft - 84, 190},
-            linear_axis("tokens", {0, range_of(rate.x).high}, Unit::count, 9),
-            linear_axis("tokens/s a rank", range, Unit::count, 6));
-  plot.draw_frame(Plot::XLabels::shown);
-  if (std::isfinite(per_token))
-    plot.draw_right_axis(linear_axis(
-        "TFLOPS a rank, causal", {range.low * per_token, range.high * per_token}, Unit::plain, 6));
-  plot.curve(rate.x, rate.y, 0, "tokens/s a rank");
-  const auto marks = quantiles(rate.y, kFractions);
-  plot.horizontal(marks[1], "centre", fmt::format("median: {:.4g} tokens/s", marks[1]));
-  plot.horizontal(marks[0], "limit", fmt::format("5 %: {:.4g} tokens/s", marks[0]));
-  plot.horizontal(marks[2], "limit", fmt::format("95 %: {:.4g} tokens/s", marks[2]));
-  return svg.element("tokens per second and rank over tokens");
-}
-
-std::vector<std::string> rate_row(const std::string& name, const std::vector<double>& values,
-                                  double factor, std::string_view unit) {
-  const auto marks = quantiles(values, kFractions);
-  std::vector<std::string> row{name};
-  for (const double mark : marks) row.push_back(fmt::format("{:.4g}{}", mark * factor, unit));
-  return row;
-}
-
-std::string_view meaning(FlopFormula formula) {
-  switch (formula) {
-    case FlopFormula::causal:
-      return "TFLOPS, causal: attention counted half, no recompute";
-    case FlopFormula::full_attention:
-      return "TFLOPS, full attention: counted whole, no recompute";
-    case FlopFormula::fork_a:
-      return "TFLOPS, Megatron-Llama2 until 13 December 2023 (fork_a)";
-    case FlopFormula::fork_c:
-      return "TFLOPS, Megatron-Llama2 from then on (fork_c)";
-  }
-  return {};
-}
-
 }  // namespace
 
 Section step_time_section(const RunRecord& run) {
@@ -193,59 +140,6 @@ Section step_time_section(const RunRecord& run) {
                  histogram(values_of(run, &StepRecord::seconds), Unit::seconds, "step time",
                            "histogram of step times") +
                  slow_table(run);
-  return section;
-}
-
-Section goodput_section(const RunRecord& run) {
-  Section section{"goodput", "Where the time went", {}};
-  const Goodput goodput = account(run);
-  if (!(goodput.wall() > 0)) {
-    section.body = absent("lines with times in metrics.jsonl, which training writes.");
-    return section;
-  }
-  StackedBars chart;
-  chart.unit = Unit::seconds;
-  StackedBar bar{"whole run", {}, 0, {}};
-  HtmlTable table{{"part", "time", "share", "what it is"}, {}, true};
-  for (const GoodputPart& part : goodput_parts()) {
-    const double seconds = goodput.*part.seconds;
-    chart.parts.emplace_back(part.name);
-    bar.parts.push_back(seconds);
-    table.rows.push_back({std::string(part.name), value_text(seconds, Unit::seconds),
-                          fmt::format("{:.1f} %", 100 * seconds / goodput.wall()),
-                          std::string(part.meaning)});
-  }
-  table.rows.push_back({"all", value_text(goodput.wall(), Unit::seconds), "100.0 %", ""});
-  chart.bars.push_back(std::move(bar));
-  section.body =
-      paragraph(fmt::format("Goodput: {:.1f} % of {} went into steps that are part of "
-                            "the model.",
-                            100 * goodput.share(), value_text(goodput.wall(), Unit::seconds))) +
-      stacked_bars(chart, "parts of the run's time") + html_table(table);
-  return section;
-}
-
-Section throughput_section(const RunRecord& run) {
-  Section section{"throughput", "Throughput", {}};
-  const std::vector<double> rates = values_of(run, &StepRecord::tokens_per_second);
-  if (std::isnan(quantile(rates, 0.5))) {
-    section.body = absent("tokens_per_second_per_rank in the step lines of metrics.jsonl.");
-    return section;
-  }
-  HtmlTable table{{"of a rank", "5 %", "median", "95 %"}, {}, true};
-  table.rows.push_back(rate_row("tokens/s", rates, 1, ""));
-  for (size_t i = 0; i < kFlopFormulas.size(); ++i) {
-    std::vector<double> tflops;
-    for (const StepRecord& step : run.steps) tflops.push_back(step.tflops[i]);
-    if (!std::isnan(quantile(tflops, 0.5)))
-      table.rows.push_back(rate_row(std::string(meaning(kFlopFormulas[i])), tflops, 1, ""));
-  }
-  const std::vector<double> mfu = values_of(run, &StepRecord::mfu);
-  const bool known = !std::isnan(quantile(mfu, 0.5));
-  if (known) table.rows.push_back(rate_row("MFU, causal", mfu, 100, " %"));
-  section.body = rate_plot(run) + html_table(table);
-  if (!known)
-    section.body += absent("MFU, as the peak of a rank is not known; --peak-tflops tells it.");
   return section;
 }
 

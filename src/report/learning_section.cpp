@@ -23,7 +23,7 @@ constexpr double kScoreShown = 8;  // z-scores beyond are drawn at the edge
 constexpr size_t kMostRestarts = 60;  // more would hide the curve
 constexpr size_t kMostPoints = 80;
 
-Axis token_axis(const std::vector<RunRecord>& runs) {
+PlotAxis token_axis(const std::vector<RunRecord>& runs) {
   double most = 0;
   for (const RunRecord& run : runs)
     most = std::max(most, range_of(over_tokens(run, &StepRecord::loss).x).high);
@@ -44,7 +44,7 @@ Interval values_range(const std::vector<RunRecord>& runs, double StepRecord::*me
   return range;
 }
 
-Interval with_room(Interval range) {
+Interval loss_range(Interval range) {
   const double room = 0.04 * range.length();
   return {range.low - room, range.high + room};
 }
@@ -147,7 +147,7 @@ bool any_steps(const std::vector<RunRecord>& runs) {
 }
 
 /// One quantity of the optimizer over tokens.
-std::string panel(const std::vector<RunRecord>& runs, double StepRecord::*member, Axis y,
+std::string panel(const std::vector<RunRecord>& runs, double StepRecord::*member, PlotAxis y,
                   std::string_view label) {
   std::vector<LegendEntry> legend;
   for (size_t i = 0; i < runs.size(); ++i)
@@ -181,10 +181,10 @@ Section loss_section(const std::vector<RunRecord>& runs) {
   const std::vector<LegendEntry> legend = loss_legend(runs);
   const double top = legend_height(legend, kWidth - kLeft);
   SvgWriter svg(kWidth, top + 320 + 14 + 70 + 40);
-  const Axis tokens = token_axis(runs);
+  const PlotAxis tokens = token_axis(runs);
   draw_legend(svg, {kLeft, 14}, legend);
   Plot plot(svg, {kLeft, top, kPlotWidth, 320}, tokens,
-            linear_axis("loss", with_room(range), Unit::plain, 8));
+            linear_axis("loss", loss_range(range), Unit::plain, 8));
   plot.draw_frame(Plot::XLabels::none);
   draw_losses(plot, runs);
   Plot scores(svg, {kLeft, top + 320 + 14, kPlotWidth, 70}, tokens,
