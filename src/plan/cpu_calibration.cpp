@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <cstdio>
 
 #include "base/check.h"
 #include "config/config_json.h"
@@ -158,7 +159,6 @@ Sensitivity sensitivity(HardwareProfile hw, const StepCase& step) {
 }
 
 void fit_link(const std::vector<StepRecord>& steps, HardwareProfile& p) {
-  constexpr double kLeast = 1e-9;  // seconds; a link is never free
   double aa = 0, ab = 0, bb = 0, ar = 0, br = 0;
   for (const StepRecord& record : steps) {
     const Sensitivity s = sensitivity(p, record.step);
@@ -169,14 +169,16 @@ void fit_link(const std::vector<StepRecord>& steps, HardwareProfile& p) {
   }
   const double determinant = aa * bb - ab * ab;
   if (aa <= 0 || bb <= 0 || determinant <= 1e-9 * aa * bb)
-    throw ConfigError(
-        "records of steps: expected two or more with tensor-parallel traffic of different size");
+    throw ConfigError("records of steps: expected two or more with traffic of different size");
   double latency = (ar * bb - br * ab) / determinant;
   double per_gigabyte = (br * aa - ar * ab) / determinant;
   if (latency < 0) latency = 0, per_gigabyte = br / bb;
-  if (per_gigabyte < 0) per_gigabyte = 0, latency = std::max(0.0, ar / aa);
+  if (per_gigabyte <= 0)
+    throw ConfigError(
+        "records of steps: they take no longer than the single ops in them; expected records made "
+        "by turns on a machine that does nothing else");
   p.link_latency_us = latency * 1e6;
-  p.link_gbytes_per_second = 1 / std::max(per_gigabyte, kLeast);
+  p.link_gbytes_per_second = 1 / per_gigabyte;
 }
 
 Json with_source(const Json& value, const std::string& source) {
@@ -189,7 +191,7 @@ std::string text_of_profile(const HardwareProfile& p, const Json& machine,
   Json json = {{"name", p.name},
                {"description", fmt::format("{}, calibrated by its own benchmarks", machine_name)}};
   const std::string no_tiles = "a CPU's products have no tiles worth telling apart";
-  const std::string steps = "least squares over the records of two tensor-parallel ranks";
+  const std::string steps = "least squares over the records of steps";
   Json passes;
   for (const auto& [pass, rate] : p.pass_gbytes_per_second) passes[name_of(pass)] = rate;
   json["peak_tflops"] = with_source(p.peak_tflops, measured + ": its products, least squares");

@@ -1,6 +1,6 @@
 // A hardware profile of the CPUs that the program runs on here, made from its own benchmarks: rates
-// of single ops from a record of `bench --ops --cpu-threads 1`, and the cost of a collective from
-// records of whole steps of two tensor-parallel ranks.
+// of single ops from records of `bench --ops --cpu-threads 1`, and the cost of collectives from
+// records of whole steps of two ranks that do little else.
 #pragma once
 
 #include <nlohmann/json.hpp>
@@ -22,10 +22,10 @@ struct StepRecord {
 StepRecord read_step_record(const std::string& path);
 
 /// The profile's text, to be saved as a .json file. `ops`: records of single ops by one command, of
-/// which the quietest counts for each op. `steps`: of at least two runs whose tensor-parallel
-/// traffic is of different size; link bandwidth and latency are what explains their times best
-/// (least squares of relative errors, neither below zero). Ranks share `cores` cores. Throws
-/// ConfigError naming the record and what it lacks.
+/// which the quietest counts for each op. `steps`: of two or more runs with traffic of different
+/// size; the link's bandwidth and latency are what explains their times best (least squares of
+/// relative errors). Ranks share `cores` cores. Throws ConfigError saying which record lacks what,
+/// also when the steps leave no time for their traffic: then other work was in the way.
 std::string calibrate_cpu(const std::vector<std::string>& ops,
                           const std::vector<std::string>& steps, int64_t cores);
 

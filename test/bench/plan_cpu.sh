@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # How far the model behind `swallow-train plan` is from this machine's own steps. Calibrates a
 # hardware profile from records of `swallow-train bench` (single ops on one core, the other core as
-# busy; tensor-parallel steps for the link), then compares predicted with measured medians of ten
-# other models and grids, of 2 to 8 ranks of one thread. Rounds are interleaved, so that all share
+# busy; steps that are mostly traffic for the link), then compares predicted with measured medians of ten
+# other models and grids, of 2 to 8 ranks of one thread. Wants a machine that does nothing else. Rounds are interleaved, so that all share
 # what else the machine does; of a case the round with the least median counts, the quietest one.
 #   test/bench/plan_cpu.sh [BUILD_FOLDER [ROUNDS [STEPS]]]
 set -euo pipefail
@@ -30,8 +30,8 @@ grid() {
 # case NAME: its flags. link-*: of the calibration; others: unseen
 flags_of() {
   case $1 in
-    link-small) model 128 4 352 4 64 && grid 1 2 1 1 4 ;;
-    link-large) model 512 4 1376 8 512 && grid 1 2 1 2 2 ;;
+    link-small) model 64 16 176 4 32 && grid 1 2 1 1 8 ;;
+    link-large) model 1024 2 2816 16 32 && grid 2 1 1 1 1 ;;
     dp2) model 384 6 1024 6 256 && grid 2 1 1 2 2 ;;
     pp2) model 384 6 1024 6 256 && grid 1 1 2 2 4 ;;
     tp2) model 384 6 1024 6 256 && grid 1 2 1 2 2 ;;

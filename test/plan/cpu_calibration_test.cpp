@@ -70,8 +70,8 @@ TEST_CASE("a CPU's profile gives back the machine that its records are of", "[un
   const ScratchFolder folder;
   const std::vector<std::string> ops{save(folder, "busy.json", ops_record(1.7)),
                                      save(folder, "quiet.json", ops_record(1.0))};
-  std::vector<std::string> steps{save(folder, "small.json", step_record(64, 8, 1)),
-                                 save(folder, "large.json", step_record(1024, 2, 1))};
+  std::vector<std::string> steps{save(folder, "small.json", step_record(64, 8, 100)),
+                                 save(folder, "large.json", step_record(1024, 2, 100))};
   // A first profile, whatever its link, to compute what steps would take with a link of 3 GB/s and
   // 150 us.
   save(folder, "cpu.json", Json::parse(calibrate_cpu(ops, steps, 2)));
@@ -107,6 +107,9 @@ TEST_CASE("records that a CPU's profile cannot be made from are refused", "[unit
                     Catch::Contains("step.json: expected a record of bench --output of mode "
                                     "\"ops\""));
   CHECK_THROWS_WITH(calibrate_cpu({ops}, {step}, 2), Catch::Contains("traffic of different size"));
+  const std::vector<std::string> too_short{save(folder, "a.json", step_record(64, 8, 1e-9)),
+                                           save(folder, "b.json", step_record(1024, 2, 1e-9))};
+  CHECK_THROWS_WITH(calibrate_cpu({ops}, too_short, 2), Catch::Contains("does nothing else"));
   CHECK_THROWS_AS(calibrate_cpu({}, {step}, 2), ConfigError);
   Json without = ops_record(1);
   without["ops"].erase(without["ops"].size() - 1);
