@@ -142,11 +142,6 @@ void Plot::horizontal(double y, std::string_view css_class, std::string_view tip
   svg_.line({area_.x, clamped_y(y)}, {area_.right(), clamped_y(y)}, css_class, tip);
 }
 
-void Plot::band(Interval x, std::string_view css_class, std::string_view tip) {
-  const double left = to_x(x.low);
-  svg_.rect({left, area_.y, std::max(1.0, to_x(x.high) - left), area_.height}, css_class, tip);
-}
-
 void Plot::mark_above(double x, std::string_view css_class, std::string_view tip) {
   svg_.polygon(triangle_down({to_x(x), area_.y + 8}), css_class, tip);
 }

@@ -35,8 +35,6 @@ class Plot {
   /// From the bottom to the top, or from left to right.
   void vertical(double x, std::string_view css_class, std::string_view tip = {});
   void horizontal(double y, std::string_view css_class, std::string_view tip = {});
-  /// Over the full height; at least a pixel wide.
-  void band(Interval x, std::string_view css_class, std::string_view tip = {});
   /// A triangle on the upper edge, for what is not finite or has been withheld.
   void mark_above(double x, std::string_view css_class, std::string_view tip);
 

@@ -48,7 +48,7 @@ svg text{fill:var(--ink)}svg .soft{fill:var(--soft)}svg .small{font-size:10.5px}
 svg .strong{font-weight:600}svg .alarm-text{fill:var(--alarm);font-weight:600}
 svg .halo{paint-order:stroke;stroke:var(--paper);stroke-width:3px}
 .paper{fill:var(--paper)}.frame{fill:none;stroke:var(--edge)}.grid{stroke:var(--grid)}
-.axis{stroke:var(--edge)}.shade{fill:var(--shade)}.outline{fill:none;stroke:var(--ink)}
+.axis{stroke:var(--edge)}.shade{fill:var(--shade)}
 .restart{stroke:var(--ink);stroke-width:1;stroke-dasharray:4 3}
 .centre{stroke:var(--ink);stroke-width:1.5}.limit{stroke:var(--soft);stroke-dasharray:5 3}
 .alarm{stroke:var(--alarm);fill:none;stroke-width:2}.alarm-fill{fill:var(--alarm)}
