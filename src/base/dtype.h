@@ -2,7 +2,6 @@
 // at the border of a kernel.
 #pragma once
 
-#include <bit>
 #include <cstdint>
 #include <string_view>
 #include <type_traits>
@@ -13,20 +12,23 @@ namespace swallow {
 
 enum class DType : uint8_t { f32, bf16, f64, i32, i64, u8, u16 };
 
+// What converts is always inlined: kernels compiled for wider instruction sets use it, too, and of
+// a function that is not the linker would keep one copy, perhaps theirs.
+
 /// Brain float: the upper half of an IEEE binary32, rounded to nearest even; NaN stays NaN.
 struct bfloat16 {
   uint16_t bits = 0;
 
   bfloat16() = default;
-  explicit bfloat16(float value) : bits(round(value)) {}
-  explicit operator float() const {
-    return std::bit_cast<float>(static_cast<uint32_t>(bits) << 16);
+  [[gnu::always_inline]] explicit bfloat16(float value) : bits(round(value)) {}
+  [[gnu::always_inline]] explicit operator float() const {
+    return __builtin_bit_cast(float, static_cast<uint32_t>(bits) << 16);
   }
   friend bool operator==(bfloat16 a, bfloat16 b) = default;
 
  private:
-  static uint16_t round(float value) {
-    const auto u = std::bit_cast<uint32_t>(value);
+  [[gnu::always_inline]] static uint16_t round(float value) {
+    const auto u = __builtin_bit_cast(uint32_t, value);
     if ((u & 0x7fffffffU) > 0x7f800000U) return static_cast<uint16_t>((u >> 16) | 0x40U);
     return static_cast<uint16_t>((u + 0x7fffU + ((u >> 16) & 1U)) >> 16);
   }
@@ -117,7 +119,7 @@ decltype(auto) visit_dtype(DType dtype, Fn&& fn) {
 
 /// Conversions through the accumulation type, written once for all element types.
 template <class To, class From>
-inline To convert(From value) {
+[[gnu::always_inline]] inline To convert(From value) {
   if constexpr (std::is_same_v<To, From>) {
     return value;
   } else if constexpr (std::is_same_v<From, bfloat16>) {

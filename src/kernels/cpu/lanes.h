@@ -2,7 +2,6 @@
 // these keep sixteen interleaved partial results, so the order depends on the length alone.
 #pragma once
 
-#include <algorithm>
 #include <cstdint>
 #include <limits>
 
@@ -14,7 +13,7 @@ inline constexpr int64_t kRowLanes = 16;  // two AVX registers of floats
 template <int64_t kLanes = kRowLanes, class A, class Term, class Combine>
 A lane_reduce(int64_t n, A identity, const Term& term, const Combine& combine) {
   A lanes[kLanes];
-  std::fill_n(lanes, kLanes, identity);
+  for (A& lane : lanes) lane = identity;
   int64_t i = 0;
   for (; i + kLanes <= n; i += kLanes)
     for (int64_t lane = 0; lane < kLanes; ++lane)
@@ -34,8 +33,8 @@ A lane_sum(int64_t n, const Term& term) {
 /// Minus infinity when n is 0. A NaN is passed over.
 template <class A, class Term>
 A lane_max(int64_t n, const Term& term) {
-  return lane_reduce(n, -std::numeric_limits<A>::infinity(), term,
-                     [](A a, A b) { return b > a ? b : a; });
+  constexpr A least = -std::numeric_limits<A>::infinity();
+  return lane_reduce(n, least, term, [](A a, A b) { return b > a ? b : a; });
 }
 
 }  // namespace swallow::cpu

@@ -2,7 +2,6 @@
 // around it.
 #pragma once
 
-#include <bit>
 #include <cmath>
 #include <cstdint>
 #include <numbers>
@@ -11,7 +10,7 @@ namespace swallow::cpu {
 
 /// exp(x) for x <= 88, to 2 units in the last place; 0 below -87, NaN for NaN.
 /// x = n ln 2 + r with |r| <= ln(2)/2; e^r by its series, whose ninth term is below 5e-9.
-inline float vector_exp(float x) {
+[[gnu::always_inline]] inline float vector_exp(float x) {
   constexpr float round = 0x1.8p23F;        // adding it leaves the nearest integer in the low bits
   constexpr float ln2_high = 0x1.62e4p-1F;  // few bits: n * high is exact
   constexpr auto ln2_low = static_cast<float>(std::numbers::ln2 - 0x1.62e4p-1);
@@ -26,8 +25,8 @@ inline float vector_exp(float x) {
   series = series * r + 0.5F;
   series = series * r * r + r + 1;
   // 2^n: n sits in the low bits of `shifted`; its exponent field is n + 127.
-  const uint32_t exponent = (std::bit_cast<uint32_t>(shifted) + 127U) << 23U;
-  const float result = series * std::bit_cast<float>(exponent);
+  const uint32_t exponent = (__builtin_bit_cast(uint32_t, shifted) + 127U) << 23U;
+  const float result = series * __builtin_bit_cast(float, exponent);
   return x < -87.0F ? 0.0F : result;
 }
 
