@@ -56,7 +56,8 @@ svg .halo{paint-order:stroke;stroke:var(--paper);stroke-width:3px}
 .ideal{fill:none;stroke:var(--soft);stroke-dasharray:6 4}
 .published{fill:var(--paper);stroke:var(--soft);stroke-width:1.5}
 .leader{stroke:var(--edge);stroke-width:.8}
-.save{fill:var(--c2)}.evaluation{fill:url(#fill1)}.start{fill:var(--ink)}polyline.validation,line.validation{stroke-width:2.4;stroke-dasharray:1.5 3.5}
+.save{fill:var(--c2)}.evaluation{fill:url(#fill1)}.start{fill:var(--ink)}
+polyline.validation,line.validation{stroke-width:2.4;stroke-dasharray:1.5 3.5}
 .narrow,rect.backward.narrow{stroke:none}rect.backward.narrow{fill:var(--edge)}
 .cell{stroke:var(--paper)}
 .forward{fill:var(--c0);stroke:var(--paper);stroke-width:.7}.on-forward,.on-dark{fill:var(--paper)}

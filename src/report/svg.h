@@ -49,7 +49,6 @@ class SvgWriter {
   void upright_text(SvgPoint at, std::string_view content, std::string_view css_class = {});
 
   [[nodiscard]] double width() const noexcept { return width_; }
-  [[nodiscard]] double height() const noexcept { return height_; }
 
   /// The element to stand in a page; `label` is for those who cannot see it.
   [[nodiscard]] std::string element(std::string_view label) const;
