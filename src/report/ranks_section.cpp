@@ -8,12 +8,14 @@
 #include "report/heat_map.h"
 #include "report/html.h"
 #include "report/section.h"
+#include "telemetry/slow_rank.h"
 
 namespace swallow {
 
 namespace {
 
-constexpr double kSlowRank = 1.1;  // times the median of the stage
+// As the step line names ranks.
+constexpr double kSlowRank = 1 + kSlowExcess;  // times the median of the stage
 constexpr size_t kMostColumns = 16;
 
 /// Median of each rank's times over the records that are as wide as the last.
@@ -53,7 +55,9 @@ struct RankTimes {
   std::vector<double> stage_medians;  // by rank: of its stage; the lower one of two in the middle
 
   [[nodiscard]] double excess(size_t rank) const { return seconds[rank] / stage_medians[rank]; }
-  [[nodiscard]] bool slow(size_t rank) const { return excess(rank) > kSlowRank; }
+  [[nodiscard]] bool slow(size_t rank) const {
+    return excess(rank) > kSlowRank && seconds[rank] - stage_medians[rank] > kSlowSeconds;
+  }
 };
 
 RankTimes rank_times(const RunRecord& run) {
