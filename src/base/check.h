@@ -17,6 +17,7 @@ enum class ExitCode : int {
   data = 3,         ///< bad or unreadable data or tokenizer
   checkpoint = 4,   ///< no valid checkpoint, an explicit one invalid, a change refused
   non_finite = 16,  ///< loss or gradient is not finite; weights were not touched
+  bad_node = 69,    ///< node-check found a rank or link that is slow or wrong: exclude its host
   internal = 70,    ///< a contract of ours is broken: a bug
   resources = 71,   ///< memory, file descriptors or another limit of the machine
   io = 74,          ///< writing failed

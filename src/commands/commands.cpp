@@ -11,6 +11,7 @@
 #include "commands/import.h"
 #include "commands/inspect.h"
 #include "commands/jobscript.h"
+#include "commands/node_check.h"
 #include "commands/plan.h"
 #include "commands/preprocess.h"
 #include "commands/report.h"
@@ -54,7 +55,8 @@ bool is_parent(const ParsedCommandLine& parsed) {
 }
 
 int run_parent(const ParsedCommandLine& parsed, char** argv) {
-  resolve(parsed.config, parsed.nproc);  // a mistake is one message, not one a rank
+  // A mistake is one message, not one a rank.
+  (parsed.command == "node-check" ? resolve_grid : resolve)(parsed.config, parsed.nproc);
   size_t count = 0;
   while (argv[count] != nullptr) ++count;
   return launch_local(parsed.nproc, std::span<char* const>(argv, count));
@@ -90,13 +92,18 @@ int run_command(const std::vector<std::string>& arguments, char** argv,
   if (parsed.command == "jobscript") return run_jobscript(parsed, arguments, std::cout);
   if (parsed.command == "plan") return run_plan(std::move(parsed), std::cout);
   const bool bench = parsed.command == "bench";
+  const bool node_check = parsed.command == "node-check";
   if (bench) prepare_bench(parsed);
-  complete_model(parsed);
+  if (node_check)
+    prepare_node_check(parsed);
+  else
+    complete_model(parsed);
   const bool parent = is_parent(parsed);
   if (parent || std::getenv("SWALLOW_RANK") == nullptr)
     for (const std::string& notice : parsed.notices) std::cerr << notice << "\n";
   if (parent) return run_parent(parsed, argv);
   if (bench) return run_bench(parsed, world);
+  if (node_check) return run_node_check(parsed, world);
   StopSignals signals;
   return run_train(parsed, arguments, signals, world);
 }

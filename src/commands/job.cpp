@@ -44,13 +44,14 @@ std::string cache_folder() {
   return {};
 }
 
-}  // namespace
+using Resolve = RunShape (*)(const RunConfig&, int world_size);
 
-Job join_job(const ParsedCommandLine& parsed, std::unique_ptr<World>& world, int stop_fd) {
+Job join(const ParsedCommandLine& parsed, Resolve resolve_run, std::unique_ptr<World>& world,
+         int stop_fd) {
   const RunConfig& config = parsed.config;
   LaunchEnvironment environment = resolve_environment(process_environment(), parsed.rendezvous);
   if (!environment.notice.empty()) std::cerr << environment.notice << std::endl;
-  const RunShape run = resolve(config, environment.world_size);
+  const RunShape run = resolve_run(config, environment.world_size);
 
   JobSecret secret;
   if (environment.world_size > 1) secret = find_job_secret(process_environment());
@@ -74,6 +75,16 @@ Job join_job(const ParsedCommandLine& parsed, std::unique_ptr<World>& world, int
   world = std::make_unique<World>(make_world(grid, rank, std::move(meeting.control), transport));
   Stream stream = take_device(config, local_rank, local_size);
   return {std::move(environment), run, std::move(meeting.hosts), std::move(stream)};
+}
+
+}  // namespace
+
+Job join_job(const ParsedCommandLine& parsed, std::unique_ptr<World>& world, int stop_fd) {
+  return join(parsed, resolve, world, stop_fd);
+}
+
+Job join_grid(const ParsedCommandLine& parsed, std::unique_ptr<World>& world) {
+  return join(parsed, resolve_grid, world, -1);
 }
 
 bool leaves_backend_open(const ParsedCommandLine& parsed) {

@@ -33,6 +33,9 @@ bool leaves_backend_open(const ParsedCommandLine& parsed);
 /// Of a rank that is one of `local_size` on its host: --cpu-threads, or its share of the cores.
 int threads_per_rank(const RunConfig& config, int local_size);
 
+/// The same for a command that trains nothing: of the settings only the grid is checked.
+Job join_grid(const ParsedCommandLine& parsed, std::unique_ptr<World>& world);
+
 /// The device of a rank that is number `local_rank` of `local_size` on its host, with its share of
 /// the host's cores.
 Stream take_device(const RunConfig& config, int local_rank, int local_size);

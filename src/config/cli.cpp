@@ -65,6 +65,10 @@ constexpr std::array kPlanFlags{
     CommandFlag{"presets-markdown", "", "print README.md's table of the paper's presets"},
 };
 
+constexpr std::array kNodeCheckFlags{
+    CommandFlag{"output", "FILE", "write all readings and findings, one JSON object"},
+};
+
 constexpr std::array kCommands{
     Command{"train", "pre-train a model (the default when flags come first)", true},
     Command{"bench", "time training steps; takes the flags of training", true, kBenchFlags},
@@ -75,6 +79,8 @@ constexpr std::array kCommands{
     Command{"inspect", "show what a dataset or a saved model holds"},
     Command{"compare", "show how two saved models differ"},
     Command{"report", "draw runs, or benchmarks over ranks, in one HTML file"},
+    Command{"node-check", "find slow or wrong ranks and links; takes the flags of training", true,
+            kNodeCheckFlags},
     Command{"jobscript", "write a job script; takes the flags of training", true, kJobscriptFlags},
 };
 

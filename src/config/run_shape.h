@@ -24,6 +24,10 @@ struct RunShape {
 /// and what would be accepted.
 RunShape resolve(const RunConfig& config, int world_size);
 
+/// The grid alone, for a command that trains nothing: the ranks must fill TP x PP x a whole number.
+/// Only the first four members are set.
+RunShape resolve_grid(const RunConfig& config, int world_size);
+
 /// One line for the grid's table when the run's DP is not the one that the paper ran the preset
 /// with; empty when it is, or when the preset records none.
 std::string describe_paper_difference(const RunConfig& config, const RunShape& shape);

@@ -38,14 +38,22 @@ void check_model(const ModelConfig& m) {
                       m.num_query_groups, m.num_attention_heads);
 }
 
-void check_grid(const ModelConfig& m, const ParallelConfig& p, int world_size, int64_t kv_heads) {
+void check_degrees(const ParallelConfig& p, int world_size) {
   const int64_t tp = p.tensor_model_parallel_size;
   const int64_t pp = p.pipeline_model_parallel_size;
+  if (p.comm == CommChoice::nccl && p.backend != Backend::cuda)
+    throw ConfigError("--comm nccl: expected auto or host with --backend {}", name_of(p.backend));
   if (world_size < 1 || world_size % (tp * pp) != 0)
     throw ConfigError(
         "{} ranks: expected a multiple of --tensor-model-parallel-size {} x "
         "--pipeline-model-parallel-size {} = {}",
         world_size, tp, pp, tp * pp);
+}
+
+void check_grid(const ModelConfig& m, const ParallelConfig& p, int world_size, int64_t kv_heads) {
+  check_degrees(p, world_size);
+  const int64_t tp = p.tensor_model_parallel_size;
+  const int64_t pp = p.pipeline_model_parallel_size;
   const auto divides = [tp](std::string_view what, int64_t value) {
     if (value % tp != 0)
       throw ConfigError("--tensor-model-parallel-size {}: expected a divisor of {} {}", tp, what,
@@ -55,8 +63,6 @@ void check_grid(const ModelConfig& m, const ParallelConfig& p, int world_size, i
   divides("the key/value heads (they are not replicated), --num-query-groups", kv_heads);
   divides("--ffn-hidden-size", m.ffn_hidden_size);
   if (p.sequence_parallel) divides("(with --sequence-parallel) --seq-length", m.seq_length);
-  if (p.comm == CommChoice::nccl && p.backend != Backend::cuda)
-    throw ConfigError("--comm nccl: expected auto or host with --backend {}", name_of(p.backend));
   if (pp > m.num_layers)
     throw ConfigError("--pipeline-model-parallel-size {}: expected at most --num-layers {}", pp,
                       m.num_layers);
@@ -182,19 +188,27 @@ void check_profile(const LogConfig& log, Backend backend) {
 
 }  // namespace
 
+RunShape resolve_grid(const RunConfig& config, int world_size) {
+  check_values(config);
+  check_degrees(config.parallel, world_size);
+  RunShape shape;
+  shape.world_size = world_size;
+  shape.tp = narrow<int>(config.parallel.tensor_model_parallel_size);
+  shape.pp = narrow<int>(config.parallel.pipeline_model_parallel_size);
+  shape.dp = world_size / (shape.tp * shape.pp);
+  return shape;
+}
+
 RunShape resolve(const RunConfig& config, int world_size) {
   check_values(config);
   const ModelConfig& model = config.model;
   const ParallelConfig& parallel = config.parallel;
   check_model(model);
-
-  RunShape shape;
-  shape.world_size = world_size;
-  shape.kv_heads = model.num_query_groups == 0 ? model.num_attention_heads : model.num_query_groups;
-  check_grid(model, parallel, world_size, shape.kv_heads);
-  shape.tp = narrow<int>(parallel.tensor_model_parallel_size);
-  shape.pp = narrow<int>(parallel.pipeline_model_parallel_size);
-  shape.dp = world_size / (shape.tp * shape.pp);
+  const int64_t kv_heads =
+      model.num_query_groups == 0 ? model.num_attention_heads : model.num_query_groups;
+  check_grid(model, parallel, world_size, kv_heads);
+  RunShape shape = resolve_grid(config, world_size);
+  shape.kv_heads = kv_heads;
   check_batch(config, shape.dp);
   shape.num_microbatches =
       exact_div(config.training.global_batch_size, config.training.micro_batch_size * shape.dp);

@@ -62,6 +62,8 @@ std::string describe_exit(int code) {
       return "loss or gradient not finite, weights untouched";
     case ExitCode::internal:
       return "a bug of the program";
+    case ExitCode::bad_node:
+      return "node-check found something";
     case ExitCode::resources:
       return "out of memory or another limit";
     case ExitCode::io:

@@ -39,6 +39,23 @@ rank_process() { # rank_process RANK: of what was started
   done
 }
 
+# hold_up RANK: from now on the rank of what was started, $victim, runs a fifth of the time only.
+hold_up() {
+  victim=$(rank_process "$1")
+  [ -n "$victim" ] || die "rank $1 is not found"
+  while kill -STOP "$victim" 2>/dev/null; do
+    sleep 0.04
+    kill -CONT "$victim" 2>/dev/null || break
+    sleep 0.01
+  done &
+  holder=$!
+  cleanup() { # also when the case fails
+    kill "$holder" 2>/dev/null || true
+    kill -CONT "$victim" 2>/dev/null || true
+    kill -TERM "$launcher" 2>/dev/null || true
+  }
+}
+
 wait_for() { # wait_for NAME TEXT: until the job has printed it
   for _ in $(seq 600); do
     grep -q -- "$2" "$work/$1.out" && return
@@ -94,19 +111,7 @@ case $case_name in
       --train-iters 100000 --eval-iters 0 >"$work/slow.out" 2>&1 &
     launcher=$!
     wait_for slow ' 2/100000 '
-    victim=$(rank_process 2)
-    [ -n "$victim" ] || die "rank 2 is not found"
-    while kill -STOP "$victim" 2>/dev/null; do
-      sleep 0.04
-      kill -CONT "$victim"
-      sleep 0.01
-    done &
-    holder=$!
-    cleanup() { # also when the case fails
-      kill "$holder" 2>/dev/null || true
-      kill -CONT "$victim" 2>/dev/null || true
-      kill -TERM "$launcher" 2>/dev/null || true
-    }
+    hold_up 2
     wait_for slow 'slow: rank 2 (host '
     kill "$holder"
     wait "$holder" 2>/dev/null || true
@@ -115,6 +120,51 @@ case $case_name in
     finish 75
     tr -s ' ' <"$work/slow.out" | grep -q 'slow rank rank 2 (host .*) in [0-9]* of [0-9]* windows' ||
       die "the summary does not name the rank"
+    ;;
+
+  node_check_names_the_rank_that_is_held_up)
+    "$binary" node-check --nproc 4 --cpu-threads 1 --output "$work/record.json" \
+      >"$work/check.out" 2>&1 &
+    launcher=$!
+    wait_for check 'ranks from'
+    hold_up 2
+    finish 69
+    kill "$holder" 2>/dev/null || true
+    grep -q 'slow: .*: rank 2 (.*) has' "$work/check.out" || die "rank 2 is not named"
+    grep -qx -- '.*--exclude=[^ ]*' "$work/check.out" || die "no hosts to exclude"
+    grep -q '"mode": "node-check"' "$work/record.json" || die "no record"
+    ! grep -q 'wrong:' "$work/check.out" || die "something is called wrong"
+    ;;
+
+  node_check_measures_every_group_and_ends_with_a_lost_rank)
+    status=0
+    "$binary" node-check --nproc 4 --tensor-model-parallel-size 2 --cpu-threads 1 \
+      >"$work/check.out" 2>&1 || status=$?
+    [ $status = 0 ] || [ $status = 69 ] || die "exit $status, expected 0 or 69"
+    for what in 'product bf16' 'product f32' 'memory' 'pair, TP group' 'pair, DP group' \
+      'all-reduce, TP group' 'reduce-scatter, DP group' 'all-gather, DP group' \
+      'all-reduce, all ranks'; do
+      grep -q "$what" "$work/check.out" || die "no row of '$what'"
+    done
+    ! grep -q 'wrong:' "$work/check.out" || die "something is called wrong"
+
+    # A rank that says nothing any more, which only the others can tell.
+    "$binary" node-check --nproc 4 --cpu-threads 1 --distributed-timeout-minutes 0.15 \
+      >"$work/lost.out" 2>&1 &
+    launcher=$!
+    cleanup() { kill -KILL "$launcher" 2>/dev/null || true; }
+    wait_for lost 'ranks from'
+    sleep 1.5 # every rank tells once a second what it is about
+    ranks=$(pgrep -P "$launcher")
+    kill -STOP "$(rank_process 3)"
+    finish 76
+    grep -q 'rank 3 on .*no word for' "$work/lost.out" || die "the silent rank is not named"
+    for rank in $ranks; do
+      ! kill -0 "$rank" 2>/dev/null || die "process $rank is left"
+    done
+    expect_message 2 "3 ranks: expected a multiple of --tensor-model-parallel-size 2" \
+      node-check --nproc 3 --tensor-model-parallel-size 2
+    expect_message 2 "--output /proc/none: cannot write there" node-check --output /proc/none
     ;;
 
   a_longer_run_in_other_epochs_is_refused)
