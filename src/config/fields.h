@@ -186,6 +186,7 @@ void visit_log_fields(Config& c, Visitor& visit) {
   field(c.profile_step_start, "profile_step_start",
         "step whose start opens a profiler's window; 0: none", {0, 1'000'000'000});
   field(c.profile_step_end, "profile_step_end", "step whose start closes it", {0, 1'000'000'000});
+  field(c.trace_dir, "trace_dir", "folder of the window's timelines, for Perfetto");
 }
 
 /// Calls visit(member, const FieldInfo&) for every option, in the order of the help. `Config` is

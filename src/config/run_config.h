@@ -111,8 +111,9 @@ struct LogConfig {
   std::string log_dir;  // folder of metrics.jsonl and config.json; empty: `save`, or none
   LogFormat log_format = LogFormat::text;
   double peak_tflops = 0.0;        // per rank, for MFU; 0: not shown
-  int64_t profile_step_start = 0;  // iteration; 0: no profiling
+  int64_t profile_step_start = 0;  // iteration; 0: no profiling, and a trace of early steps
   int64_t profile_step_end = 0;    // the first one that is not recorded any more
+  std::string trace_dir;           // folder of trace-RANK.json; empty: no traces
 };
 
 struct RunConfig {

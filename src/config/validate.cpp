@@ -175,9 +175,10 @@ void check_ending(const RunConfig& config) {
 
 void check_profile(const LogConfig& log, Backend backend) {
   if (log.profile_step_start == 0 && log.profile_step_end == 0) return;
-  if (backend != Backend::cuda)
+  if (backend != Backend::cuda && log.trace_dir.empty())
     throw ConfigError(
-        "--profile-step-start {}: expected 0 with --backend cpu: the window is CUDA's",
+        "--profile-step-start {}: expected 0 with --backend cpu and no --trace-dir: the window is "
+        "CUDA's",
         log.profile_step_start);
   if (log.profile_step_start == 0 || log.profile_step_end <= log.profile_step_start)
     throw ConfigError(

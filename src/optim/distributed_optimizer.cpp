@@ -44,14 +44,14 @@ std::vector<Tensor> param_views(const ParamLayout& layout, const Tensor& flat) {
 
 DistributedOptimizer::DistributedOptimizer(const ParamLayout& layout, OptimizerMemory memory,
                                            const OptimizerConfig& config, bool sequence_parallel,
-                                           Stream& stream, const World& world, StallMeter& stalls)
+                                           Stream& stream, const World& world, StepClock& clock)
     : layout_(layout),
       memory_(memory),
       config_(config),
       sequence_parallel_(sequence_parallel),
       stream_(stream),
       world_(world),
-      stalls_(stalls),
+      clock_(clock),
       pieces_(layout.pieces(shard_rank())),
       dp_stream_(stream.device(), stream.num_threads()),
       produced_(stream.device()),
@@ -88,9 +88,9 @@ void DistributedOptimizer::before_reading(size_t end) {
     return num_awaited_ == buckets.size() || buckets[num_awaited_].begin >= flat_end;
   };
   if (is_awaited()) return;
-  stalls_.begin(stream_);
+  clock_.stalls.begin(stream_);
   for (; !is_awaited(); ++num_awaited_) stream_.wait(gathered_[num_awaited_]);
-  stalls_.end(stream_);
+  clock_.stalls.end(stream_);
 }
 
 void DistributedOptimizer::gradients_complete(size_t begin) {
@@ -98,33 +98,37 @@ void DistributedOptimizer::gradients_complete(size_t begin) {
   const int64_t flat_begin = layout_.param(begin).begin;
   const std::vector<FlatRange>& buckets = layout_.buckets();
   if (num_unreduced_ == 0 || buckets[num_unreduced_ - 1].begin < flat_begin) return;
-  stalls_.begin(stream_);  // where calls go through the host, the stream has no work meanwhile
+  clock_.stalls.begin(
+      stream_);  // where calls go through the host, the stream has no work meanwhile
   produced_.record(stream_);
   dp_stream_.wait(produced_);
   for (; num_unreduced_ > 0 && buckets[num_unreduced_ - 1].begin >= flat_begin; --num_unreduced_)
     reduce_bucket(buckets[num_unreduced_ - 1]);
-  stalls_.end(stream_);
+  clock_.stalls.end(stream_);
 }
 
 void DistributedOptimizer::reduce_bucket(const FlatRange& bucket) {
+  const bool sharded = layout_.shards() > 1;
+  const Timeline::Span span(clock_.timeline, Track::data, sharded ? "reduce-scatter" : "all-reduce",
+                            dp_stream_);
   const Tensor whole = memory_.gradients.rows(bucket.begin, bucket.end);
-  if (layout_.shards() == 1) return world_.dp->all_reduce(dp_stream_, whole, ReduceOp::sum);
+  if (!sharded) return world_.dp->all_reduce(dp_stream_, whole, ReduceOp::sum);
   const FlatRange own = layout_.shard_of_bucket(bucket, shard_rank());
   world_.dp->reduce_scatter(dp_stream_, memory_.gradients.rows(own.begin, own.end), whole);
 }
 
 void DistributedOptimizer::reduce_gradients() {
-  const TraceRange range("reduce gradients");
+  const Timeline::Span span(clock_.timeline, Track::compute, "reduce gradients", stream_);
   // Under sequence parallelism each tensor-parallel rank saw its part of the sequence only.
   const FlatRange replicated = layout_.replicated();
   if (sequence_parallel_ && replicated.size() > 0)
     world_.tp->all_reduce(stream_, memory_.gradients.rows(replicated.begin, replicated.end),
                           ReduceOp::sum);
   gradients_complete(0);
-  stalls_.begin(stream_);
+  clock_.stalls.begin(stream_);
   reduced_.record(dp_stream_);
   stream_.wait(reduced_);
-  stalls_.end(stream_);
+  clock_.stalls.end(stream_);
 }
 
 bool DistributedOptimizer::counts_for_norm(const ShardPiece& piece) const {
@@ -133,7 +137,7 @@ bool DistributedOptimizer::counts_for_norm(const ShardPiece& piece) const {
 }
 
 NormAndVotes DistributedOptimizer::gradient_norm(const Votes& votes) {
-  const TraceRange range("gradient norm");
+  const Timeline::Span span(clock_.timeline, Track::compute, "gradient norm", stream_);
   zero(stream_, memory_.norm_sum);
   const Tensor sum = memory_.norm_sum.rows(0, ExactSum::kLimbs);
   for (const ShardPiece& piece : pieces_)
@@ -151,9 +155,9 @@ NormAndVotes DistributedOptimizer::gradient_norm(const Votes& votes) {
   ballot[1] = votes.finish ? 1 : 0;
   ballot[2] = votes.saved ? 1 : 0;
   copy(stream_, memory_.norm_sum, host);
-  stalls_.begin(stream_);
+  clock_.stalls.begin(stream_);
   world_.all_reduce_world(stream_, memory_.norm_sum, ReduceOp::sum);
-  stalls_.end(stream_);
+  clock_.stalls.end(stream_);
   copy(stream_, host, memory_.norm_sum);
   world_.synchronize(stream_);
   return {.norm = std::sqrt(ExactSum::value(limbs.data())),
@@ -163,7 +167,7 @@ NormAndVotes DistributedOptimizer::gradient_norm(const Votes& votes) {
 }
 
 void DistributedOptimizer::step(double lr, double grad_scale, int64_t step) {
-  const TraceRange range("optimizer step");
+  const Timeline::Span span(clock_.timeline, Track::compute, "optimizer step", stream_);
   const std::vector<FlatRange>& buckets = layout_.buckets();
   size_t next_piece = 0;  // both run through the flat buffer in order
   for (size_t bucket = 0; bucket < buckets.size(); ++bucket) {
@@ -198,13 +202,16 @@ void DistributedOptimizer::update(const ShardPiece& piece, double lr, double gra
 void DistributedOptimizer::gather_bucket(size_t bucket) {
   const FlatRange& whole = layout_.buckets()[bucket];
   const FlatRange own = layout_.shard_of_bucket(whole, shard_rank());
-  stalls_.begin(stream_);  // as in gradients_complete
+  clock_.stalls.begin(stream_);  // as in gradients_complete
   produced_.record(stream_);
   dp_stream_.wait(produced_);
-  world_.dp->all_gather(dp_stream_, memory_.params.rows(whole.begin, whole.end),
-                        memory_.params.rows(own.begin, own.end));
+  {
+    const Timeline::Span span(clock_.timeline, Track::data, "all-gather", dp_stream_);
+    world_.dp->all_gather(dp_stream_, memory_.params.rows(whole.begin, whole.end),
+                          memory_.params.rows(own.begin, own.end));
+  }
   gathered_[bucket].record(dp_stream_);
-  stalls_.end(stream_);
+  clock_.stalls.end(stream_);
 }
 
 double clip_factor(double norm, double clip) {

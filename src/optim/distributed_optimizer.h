@@ -9,7 +9,7 @@
 
 #include "comm/world.h"
 #include "config/run_config.h"
-#include "device/stall_meter.h"
+#include "device/step_clock.h"
 #include "model/shapes.h"
 #include "optim/param_layout.h"
 #include "tensor/arena.h"
@@ -53,11 +53,11 @@ struct NormAndVotes {
 /// behind the layers before it in the next forward pass.
 class DistributedOptimizer final : public ParamObserver {
  public:
-  /// layout.shards() is the data-parallel size or 1. `stalls` is told when the stream waits for
-  /// other ranks. All arguments outlive the optimizer.
+  /// layout.shards() is the data-parallel size or 1. `clock` is told of what goes on and of the
+  /// stream's waits for other ranks. All arguments outlive the optimizer.
   DistributedOptimizer(const ParamLayout& layout, OptimizerMemory memory,
                        const OptimizerConfig& config, bool sequence_parallel, Stream& stream,
-                       const World& world, StallMeter& stalls);
+                       const World& world, StepClock& clock);
 
   /// Which shard of the state this rank holds.
   [[nodiscard]] int shard_rank() const noexcept;
@@ -96,7 +96,7 @@ class DistributedOptimizer final : public ParamObserver {
   bool sequence_parallel_;
   Stream& stream_;
   const World& world_;
-  StallMeter& stalls_;
+  StepClock& clock_;
   std::vector<ShardPiece> pieces_;
   Stream dp_stream_;             // collectives over the data-parallel group
   Event produced_;               // what a collective must wait for

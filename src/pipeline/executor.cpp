@@ -29,11 +29,11 @@ Tensor on_host(const HostBuffer& buffer, const Tensor& tensor) {
 }  // namespace
 
 PipelineExecutor::PipelineExecutor(LlamaStage& stage, Stream& stream, Communicator& pp,
-                                   StallMeter& stalls)
+                                   StepClock& clock)
     : stage_(stage),
       stream_(stream),
       pp_(pp),
-      stalls_(stalls),
+      clock_(clock),
       pp_stream_(stream.device(), stream.num_threads()),
       computed_(stream.device()),
       transferred_(stream.device()),
@@ -52,38 +52,48 @@ void PipelineExecutor::run(const Schedule& schedule, const LoadMicrobatch& load,
                 "the schedule holds {} micro-batches, the stage has memory for {}",
                 schedule.num_slots, stage_.num_slots());
   ReadingOnly reading(observer);
+  const auto span = [this](const Step& step) {
+    return Timeline::Span(clock_.timeline, Track::compute, name_of(step.kind), stream_,
+                          step.microbatch);
+  };
   for (const Step& step : schedule.steps) {
-    const TraceRange range(name_of(step.kind));
     const bool last = step.microbatch == schedule.num_microbatches - 1;
     switch (step.kind) {
-      case Step::Kind::forward:
+      case Step::Kind::forward: {
         load_microbatch(step.microbatch, load);
         wait_until_sent(activation, step.microbatch);
+        const auto forward = span(step);
         stage_.forward(step.microbatch, observer);
         break;
-      case Step::Kind::backward:
+      }
+      case Step::Kind::backward: {
         wait_until_sent(gradient, step.microbatch);
+        const auto backward = span(step);
         stage_.backward(step.microbatch, loss_scale, last ? observer : reading);
         break;
-      case Step::Kind::evaluate:
+      }
+      case Step::Kind::evaluate: {
         load_microbatch(step.microbatch, load);
         wait_until_sent(activation, step.microbatch);
+        const auto evaluate = span(step);
         stage_.evaluate(step.microbatch, observer);
         break;
+      }
       case Step::Kind::exchange:
-        exchange(step.transfers);
+        exchange(step);
         break;
     }
   }
 }
 
 void PipelineExecutor::wait_until_sent(Kind kind, int64_t microbatch) {
-  stalls_.begin(stream_);
+  clock_.stalls.begin(stream_);
   stream_.wait(sent(kind, microbatch));
-  stalls_.end(stream_);
+  clock_.stalls.end(stream_);
 }
 
 void PipelineExecutor::load_microbatch(int64_t microbatch, const LoadMicrobatch& load) {
+  const Timeline::Span span(clock_.timeline, Track::host, "load", stream_, microbatch);
   const Tensor& tokens = stage_.tokens(microbatch);
   const Tensor& targets = stage_.targets(microbatch);
   if (staging_.empty()) return load(microbatch, tokens, targets);
@@ -97,13 +107,18 @@ void PipelineExecutor::load_microbatch(int64_t microbatch, const LoadMicrobatch&
   staging.copied.record(stream_);
 }
 
-void PipelineExecutor::exchange(const std::vector<StageTransfer>& transfers) {
+void PipelineExecutor::exchange(const Step& step) {
+  const std::vector<StageTransfer>& transfers = step.transfers;
   pending_.clear();
   for (const StageTransfer& transfer : transfers) pending_.push_back(transfer_of(transfer));
-  stalls_.begin(stream_);
+  clock_.stalls.begin(stream_);
   computed_.record(stream_);
   pp_stream_.wait(computed_);
-  pp_.exchange(pp_stream_, pending_);
+  {
+    const Timeline::Span span(clock_.timeline, Track::pipeline, name_of(step.kind), pp_stream_,
+                              transfers.front().microbatch);
+    pp_.exchange(pp_stream_, pending_);
+  }
   bool receives = false;
   for (const StageTransfer& transfer : transfers) {
     if (transfer.kind == StageTransfer::Kind::send_activation)
@@ -117,7 +132,7 @@ void PipelineExecutor::exchange(const std::vector<StageTransfer>& transfers) {
     transferred_.record(pp_stream_);
     stream_.wait(transferred_);
   }
-  stalls_.end(stream_);
+  clock_.stalls.end(stream_);
 }
 
 Transfer PipelineExecutor::transfer_of(const StageTransfer& transfer) const {

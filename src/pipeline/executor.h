@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "comm/communicator.h"
-#include "device/stall_meter.h"
+#include "device/step_clock.h"
 #include "model/stage.h"
 #include "pipeline/schedule.h"
 
@@ -19,9 +19,9 @@ using LoadMicrobatch =
 
 class PipelineExecutor {
  public:
-  /// `stream`: where the stage computes. `pp`: the pipeline group, rank = stage. `stalls` is told
-  /// when the stream waits for other stages.
-  PipelineExecutor(LlamaStage& stage, Stream& stream, Communicator& pp, StallMeter& stalls);
+  /// `stream`: where the stage computes. `pp`: the pipeline group, rank = stage. `clock` is told
+  /// of every step and of the stream's waits for other stages.
+  PipelineExecutor(LlamaStage& stage, Stream& stream, Communicator& pp, StepClock& clock);
 
   /// `loss_scale`: the factor of every token's loss in the gradients. `observer` is told of every
   /// reading of parameters, and of complete gradients in the last micro-batch. Returns when all
@@ -40,7 +40,7 @@ class PipelineExecutor {
   /// Before a buffer is written again that a transfer may still be reading.
   void wait_until_sent(Kind kind, int64_t microbatch);
   void load_microbatch(int64_t microbatch, const LoadMicrobatch& load);
-  void exchange(const std::vector<StageTransfer>& transfers);
+  void exchange(const Step& step);
   [[nodiscard]] Transfer transfer_of(const StageTransfer& transfer) const;
   [[nodiscard]] Event& sent(Kind kind, int64_t microbatch) {
     return sent_[kind][static_cast<size_t>(microbatch % 2)];
@@ -49,7 +49,7 @@ class PipelineExecutor {
   LlamaStage& stage_;
   Stream& stream_;
   Communicator& pp_;
-  StallMeter& stalls_;
+  StepClock& clock_;
   Stream pp_stream_;                          // sends and receives, beside the computation
   Event computed_;                            // what a transfer must wait for
   Event transferred_;                         // what computation on received tensors must wait for

@@ -1,5 +1,6 @@
 #include "train/engine.h"
 
+#include <algorithm>
 #include <cmath>
 #include <span>
 
@@ -25,14 +26,14 @@ TrainingEngine::TrainingEngine(const RunConfig& config, const RunShape& run, Str
       arena_(stream.device(),
              plan_memory(plan_, config.optimizer, stream.device(), stream.num_threads())),
       memory_(take_engine_memory(plan_, config.optimizer, stream.num_threads(), arena_)),
-      stalls_(stream.device()),
+      clock_(stream.device()),
       stage_(plan_.shapes, memory_.stage,
              bind_params(plan_.shapes, param_views(plan_.layout, memory_.optimizer.params)),
              bind_params(plan_.shapes, param_views(plan_.layout, memory_.optimizer.gradients)),
              stream, *world.tp),
-      executor_(stage_, stream, *world.pp, stalls_),
+      executor_(stage_, stream, *world.pp, clock_),
       optimizer_(plan_.layout, memory_.optimizer, config.optimizer, plan_.shapes.sequence_parallel,
-                 stream, world, stalls_),
+                 stream, world, clock_),
       cancel_(world) {
   arena_.seal();
 }
@@ -57,7 +58,7 @@ void TrainingEngine::initialise(const ParamSpec& spec, const Tensor& param) {
 
 StepResult TrainingEngine::train_step(const LoadMicrobatch& load, int64_t steps_done,
                                       const Votes& votes) {
-  const TraceRange range("training step");
+  const Timeline::Span span(clock_.timeline, Track::host, "training step", stream_);
   const int64_t num_tokens = config_.training.global_batch_size * plan_.shapes.sequence;
   optimizer_.zero_gradients();
   // The one place where the mean over tokens enters the gradients.
@@ -85,13 +86,14 @@ double TrainingEngine::evaluate(const LoadMicrobatch& load, int64_t num_microbat
 }
 
 double TrainingEngine::reduce_loss(int64_t num_tokens) {
+  const Timeline::Span span(clock_.timeline, Track::compute, "loss", stream_);
   copy(stream_, memory_.loss, stage_.loss_sum());
   zero(stream_, stage_.loss_sum());
   // Only the last stage has losses; it sums them over the data-parallel group and tells the others.
-  stalls_.begin(stream_);
+  clock_.stalls.begin(stream_);
   if (plan_.shapes.has_head) world_.dp->all_reduce(stream_, memory_.loss, ReduceOp::sum);
   world_.pp->broadcast(stream_, memory_.loss, run_.pp - 1);
-  stalls_.end(stream_);
+  clock_.stalls.end(stream_);
   double loss = 0;
   copy(stream_, host_view(std::span(&loss, 1)), memory_.loss);
   world_.synchronize(stream_);
@@ -99,8 +101,16 @@ double TrainingEngine::reduce_loss(int64_t num_tokens) {
 }
 
 double TrainingEngine::waited_seconds() {
-  if (stream_.device().kind == DeviceKind::cuda) return stalls_.seconds();
+  if (stream_.device().kind == DeviceKind::cuda) return clock_.stalls.seconds();
   return world_.calls ? world_.calls->waited_seconds() : 0;
+}
+
+void TrainingEngine::reserve_timeline(int64_t steps) {
+  constexpr size_t kOthers = 8;              // the step, its loss, the norm, ...
+  constexpr size_t kMost = size_t{1} << 17;  // more than a picture is of use for
+  // A forward pass is two spans, with its loading; a bucket is reduced and gathered.
+  const size_t each = 2 * plan_.schedule.steps.size() + 2 * plan_.layout.buckets().size() + kOthers;
+  clock_.timeline.reserve(std::min(each * static_cast<size_t>(steps), kMost));
 }
 
 CheckpointTensors TrainingEngine::checkpoint_tensors() {

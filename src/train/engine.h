@@ -55,6 +55,10 @@ class TrainingEngine {
   /// look alike there.
   [[nodiscard]] double waited_seconds();
 
+  /// What train_step records between Timeline::begin_step and end_step; room for it must be made.
+  [[nodiscard]] Timeline& timeline() noexcept { return clock_.timeline; }
+  void reserve_timeline(int64_t steps);
+
   /// What a checkpoint of this rank holds; the stream has waited for all parameters.
   [[nodiscard]] CheckpointTensors checkpoint_tensors();
   /// Collective: to be called after a checkpoint was loaded into these tensors.
@@ -79,7 +83,7 @@ class TrainingEngine {
   LrSchedule lr_;
   Arena arena_;
   EngineMemory memory_;
-  StallMeter stalls_;
+  StepClock clock_;
   LlamaStage stage_;
   PipelineExecutor executor_;
   DistributedOptimizer optimizer_;

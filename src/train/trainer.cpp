@@ -42,6 +42,7 @@ Trainer::Trainer(const TrainerContext& context)
       test_data_(make_loader(c_, c_.datasets.test.get())),
       data_options_(data_options(c_.config, c_.start)),
       survey_(c_.world, c_.stream),
+      tracing_(c_.config.log, c_.world, c_.stream, engine_, c_.log),
       saver_({c_.config.checkpoint, c_.world, engine_, c_.log, c_.metrics, c_.end}) {}
 
 std::optional<std::string> Trainer::start() {
@@ -66,6 +67,7 @@ ExitCode Trainer::train() {
   if (!started_)
     if (const auto reason = start()) throw CheckpointError("{}", *reason);
   if (c_.start.weights_only) evaluate();
+  tracing_.start_after(iteration_);
   while (iteration_ < t.train_iters) {
     const StepResult result = train_step();
     if (result.saved) saver_.commit();
@@ -123,6 +125,7 @@ StepResult Trainer::train_step() {
   const LogConfig& log = c_.config.log;
   if (log.profile_step_start == iteration_ + 1) start_profiling(c_.stream.device());
   if (log.profile_step_end == iteration_ + 1) stop_profiling(c_.stream.device());
+  tracing_.before_step(iteration_ + 1);
   const double waited_before = engine_.waited_seconds();
   const auto start = std::chrono::steady_clock::now();
   const StepResult result =
@@ -134,8 +137,15 @@ StepResult Trainer::train_step() {
   const double seconds = seconds_since(start);
   survey_.add_step(seconds - (engine_.waited_seconds() - waited_before));
   if (c_.end != nullptr) c_.end->note_step(std::chrono::duration<double>(seconds));
+  tracing_.after_step(iteration_, is_last(result));
   report_step(result, seconds);
   return result;
+}
+
+bool Trainer::is_last(const StepResult& result) const {
+  const TrainingConfig& t = c_.config.training;
+  return result.stop || result.finish || iteration_ == t.train_iters ||
+         due(iteration_, t.exit_interval);
 }
 
 void Trainer::report_step(const StepResult& result, double seconds) {

@@ -18,6 +18,7 @@
 #include "train/rank_survey.h"
 #include "train/saver.h"
 #include "train/start_point.h"
+#include "train/tracing.h"
 #include "train/watchdog.h"
 
 namespace spdlog {
@@ -64,6 +65,7 @@ class Trainer {
   void load_folder();
   StepResult train_step();
   [[nodiscard]] Votes votes();
+  [[nodiscard]] bool is_last(const StepResult& result) const;
   ExitCode end_early(bool for_good);
   void enter(Phase phase);
   void survey_ranks();
@@ -83,6 +85,7 @@ class Trainer {
   std::unique_ptr<BatchLoader> test_data_;
   DataOptions data_options_;
   RankSurvey survey_;
+  Tracing tracing_;
   int64_t peak_memory_bytes_ = 0;  // the largest resident set of all ranks
   int64_t iteration_ = 0;          // updates done
   int64_t consumed_samples_ = 0;   // by all data-parallel ranks together
