@@ -59,6 +59,7 @@ std::unique_ptr<MetricsLog> make_metrics(const RunConfig& config, const Job& job
                         .colour = terminal && std::getenv("NO_COLOR") == nullptr,
                         .jsonl_path = folder.empty() ? "" : folder + "/metrics.jsonl",
                         .build = version_text(),
+                        .tensorboard_dir = config.log.tensorboard_dir,
                         .log_interval = config.log.log_interval,
                         .train_iters = config.training.train_iters,
                         .world_size = run.world_size,

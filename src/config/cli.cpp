@@ -79,8 +79,7 @@ constexpr std::array kCommands{
     Command{"inspect", "show what a dataset or a saved model holds"},
     Command{"compare", "show how two saved models differ"},
     Command{"report", "draw runs, or benchmarks over ranks, in one HTML file"},
-    Command{"node-check", "find ranks and links that are slow or wrong", true,
-            kNodeCheckFlags},
+    Command{"node-check", "find ranks and links that are slow or wrong", true, kNodeCheckFlags},
     Command{"jobscript", "write a job script; takes the flags of training", true, kJobscriptFlags},
 };
 

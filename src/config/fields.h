@@ -187,6 +187,7 @@ void visit_log_fields(Config& c, Visitor& visit) {
         "step whose start opens a profiler's window; 0: none", {0, 1'000'000'000});
   field(c.profile_step_end, "profile_step_end", "step whose start closes it", {0, 1'000'000'000});
   field(c.trace_dir, "trace_dir", "folder of the window's timelines, for Perfetto");
+  field(c.tensorboard_dir, "tensorboard_dir", "folder of event files");
 }
 
 /// Calls visit(member, const FieldInfo&) for every option, in the order of the help. `Config` is

@@ -114,6 +114,7 @@ struct LogConfig {
   int64_t profile_step_start = 0;  // iteration; 0: no profiling, and a trace of early steps
   int64_t profile_step_end = 0;    // the first one that is not recorded any more
   std::string trace_dir;           // folder of trace-RANK.json; empty: no traces
+  std::string tensorboard_dir;     // folder of event files; empty: none
 };
 
 struct RunConfig {

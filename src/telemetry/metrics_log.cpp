@@ -98,6 +98,8 @@ MetricsLog::MetricsLog(MetricsLogOptions options, std::ostream& console)
       console_(console),
       start_(std::chrono::steady_clock::now()),
       ranks_(options_.places) {
+  if (!options_.tensorboard_dir.empty())
+    events_.emplace(options_.tensorboard_dir, options_.log_interval);
   if (options_.jsonl_path.empty()) return;
   file_ = open_lines(options_.jsonl_path);
   if (!file_)
@@ -113,6 +115,7 @@ void MetricsLog::write_run(const std::string& config_json) {
     json[fmt::format("flops_per_token_{}", name_of(formula))] =
         flops_per_token(formula, options_.model);
   json["config"] = Json::parse(config_json, nullptr, false);
+  if (events_) events_->set_config(config_json);
   append(dump(json));
 }
 
@@ -125,6 +128,7 @@ void MetricsLog::write_facts(const char* kind, const std::string& json_object) {
 void MetricsLog::write(const StepMetrics& metrics) {
   const StepRow row = make_row(metrics);
   append(dump(step_record(row, options_)));
+  write_event(metrics, row.tflops);
 
   all_seconds_.push_back(static_cast<float>(metrics.seconds));
   push(recent_seconds_, metrics.seconds);
@@ -142,6 +146,7 @@ void MetricsLog::write(const StepMetrics& metrics) {
 
 void MetricsLog::write(const ValidationMetrics& metrics) {
   append_loss("validation", metrics);
+  write_event(metrics, "validation");
   summary_.last_validation = metrics;
   if (!summary_.best_validation || metrics.loss < summary_.best_validation->loss)
     summary_.best_validation = metrics;
@@ -150,6 +155,7 @@ void MetricsLog::write(const ValidationMetrics& metrics) {
 
 void MetricsLog::write(const TestMetrics& metrics) {
   append_loss("test", metrics);
+  write_event(metrics, "test");
   summary_.test = metrics;
   print_bold(test_line(metrics, options_.train_iters));
 }
@@ -265,6 +271,15 @@ void MetricsLog::append(const std::string& json_line) {
   if (!file_)
     print(
         fmt::format("warning: writing {} failed; the run goes on without it", options_.jsonl_path));
+}
+
+template <class... Args>
+void MetricsLog::write_event(const Args&... args) {
+  if (!events_) return;
+  events_->write(args...);
+  if (events_->good()) return;
+  print(fmt::format("warning: writing {} failed; the run goes on without it", events_->path()));
+  events_.reset();
 }
 
 RunSummary MetricsLog::summary() const {

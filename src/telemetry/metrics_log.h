@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "telemetry/event_file.h"
 #include "telemetry/flops.h"
 #include "telemetry/rank_report.h"
 #include "telemetry/step_line.h"
@@ -23,10 +24,11 @@ enum class LineStyle : uint8_t { text, megatron };
 
 struct MetricsLogOptions {
   LineStyle style = LineStyle::text;
-  bool terminal = false;   // otherwise each line starts with the time
-  bool colour = false;     // bold validation lines
-  std::string jsonl_path;  // appended to; empty: no file
-  std::string build;       // the program's version, for the file's first record
+  bool terminal = false;        // otherwise each line starts with the time
+  bool colour = false;          // bold validation lines
+  std::string jsonl_path;       // appended to; empty: no file
+  std::string tensorboard_dir;  // empty: no event file
+  std::string build;            // the program's version, for the file's first record
   int64_t log_interval = 1;
   int64_t train_iters = 0;
   int world_size = 1;
@@ -95,6 +97,8 @@ class MetricsLog {
   void print(const std::string& line);
   void print_bold(const std::string& line);
   void append(const std::string& json_line);
+  template <class... Args>
+  void write_event(const Args&... args);
 
   MetricsLogOptions options_;
   std::ostream& console_;
@@ -106,6 +110,7 @@ class MetricsLog {
   std::vector<float> all_seconds_;     // 4 bytes a step, for the summary's quantiles
   Interval interval_;
   RankReport ranks_;
+  std::optional<EventFile> events_;  // until it cannot be written
   RunSummary summary_;
 };
 
