@@ -14,8 +14,8 @@
 #include "commands/job.h"
 #include "config/help.h"
 #include "config/value_text.h"
+#include "plan/process_map.h"
 #include "telemetry/table.h"
-#include "train/start_tables.h"
 #include "train/watchdog.h"
 
 namespace swallow {
