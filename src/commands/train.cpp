@@ -14,6 +14,7 @@
 #include "commands/job.h"
 #include "config/config_json.h"
 #include "config/help.h"
+#include "config/value_text.h"
 #include "device/devices.h"
 #include "launch/shell_words.h"
 #include "plan/data_table.h"
@@ -83,6 +84,14 @@ std::string settings_table(const ParsedCommandLine& parsed) {
   return table.rows.empty() ? "" : table.text();
 }
 
+/// By which variables rank 0 knows its place in the job.
+std::string launch_table(const LaunchEnvironment& environment) {
+  TextTable table{.title = "Launched by " + environment.source, .header = {"variable", "value"}};
+  for (const LaunchEnvironment::Variable& used : environment.used)
+    table.rows.push_back({used.name, printable(used.value)});
+  return table.rows.empty() ? "" : table.text();
+}
+
 void print_start(const ParsedCommandLine& parsed, const Job& job, const World& world,
                  const Datasets& datasets) {
   const RunConfig& config = parsed.config;
@@ -94,6 +103,7 @@ void print_start(const ParsedCommandLine& parsed, const Job& job, const World& w
                            static_cast<double>(parameters) / 1e6, run.world_size,
                            job.environment.source, stream.num_threads())
             << settings_table(parsed) << "\n"
+            << launch_table(job.environment) << "\n"
             << grid_tables(config, run, world.grid, job.hosts) << "\n"
             << memory_table(plan_stages(config, run, stream.device(), stream.num_threads())) << "\n"
             << data_table(datasets) << std::endl;

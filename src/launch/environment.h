@@ -35,7 +35,7 @@ struct LaunchEnvironment {
   std::optional<std::chrono::system_clock::time_point> job_end;
 
   std::string notice;          // something a person should be told, or empty
-  std::vector<Variable> used;  // the variables that decided, for the log
+  std::vector<Variable> used;  // the variables that decided
 };
 
 /// getenv, or a fake of it.
