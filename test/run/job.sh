@@ -12,14 +12,6 @@ tests_of() { # tests_of NAME: the losses on its test set, a line each
   sed -n 's/.*"kind":"test".*"loss_hex":"\([^"]*\)".*/\1/p' "$work/$1/metrics.jsonl"
 }
 
-expect_message() { # expect_message STATUS TEXT ARGUMENT...
-  local want=$1 text=$2 status=0
-  shift 2
-  "$binary" "$@" >"$work/message.out" 2>&1 || status=$?
-  [ $status = "$want" ] || die "$*: exit $status, expected $want"
-  grep -qF -- "$text" "$work/message.out" || die "$*: no '$text' in the message"
-}
-
 case $case_name in
   two_runs_and_a_resume_give_the_same_bits)
     job one 24 --save "$work/one"

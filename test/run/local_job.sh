@@ -32,3 +32,11 @@ wait_for() { # wait_for NAME TEXT: until the job has printed it
   done
   die "no '$2' within 30 s"
 }
+
+expect_message() { # expect_message STATUS TEXT ARGUMENT...
+  local want=$1 text=$2 status=0
+  shift 2
+  "$binary" "$@" >"$work/message.out" 2>&1 || status=$?
+  [ $status = "$want" ] || die "$*: exit $status, expected $want"
+  grep -qF -- "$text" "$work/message.out" || die "$*: no '$text' in the message"
+}
