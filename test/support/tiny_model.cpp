@@ -59,6 +59,16 @@ RunConfig tiny_config() {
   return config;
 }
 
+RunConfig short_run(const std::string& save) {
+  RunConfig config = tiny_config();
+  config.model.num_layers = 2;
+  config.training.train_iters = 6;
+  config.optimizer.lr_warmup_iters = 0;
+  config.training.eval_iters = 1;
+  config.checkpoint.save = save;
+  return config;
+}
+
 LoadMicrobatch tiny_loader(const RunConfig& config, const RunShape& run, int dp_rank,
                            int64_t step) {
   const int64_t b = config.training.micro_batch_size;

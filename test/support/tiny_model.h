@@ -15,6 +15,9 @@ namespace swallow {
 /// sequences a step, in fp32. Clipping is active.
 RunConfig tiny_config();
 
+/// A whole run of it: two layers, six steps without warm-up, one batch in an evaluation.
+RunConfig short_run(const std::string& save);
+
 /// The micro-batch loader of one data-parallel rank at one step: a fixed function of the position
 /// of a sample in the run, so every grid sees the same global batches.
 LoadMicrobatch tiny_loader(const RunConfig& config, const RunShape& run, int dp_rank, int64_t step);

@@ -14,12 +14,8 @@ namespace {
 
 /// Six steps, saved at 2, 4 and 6.
 RunConfig run_config(const std::string& save) {
-  RunConfig config = tiny_config();
-  config.model.num_layers = 2;
-  config.training.train_iters = 6;
-  config.optimizer.lr_warmup_iters = 0;
+  RunConfig config = short_run(save);
   config.training.eval_iters = 0;
-  config.checkpoint.save = save;
   config.checkpoint.save_interval = 2;
   return config;
 }

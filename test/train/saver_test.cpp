@@ -17,13 +17,8 @@ namespace fs = std::filesystem;
 namespace {
 
 RunConfig run_config(const std::string& save) {
-  RunConfig config = tiny_config();
-  config.model.num_layers = 2;
-  config.training.train_iters = 6;
-  config.optimizer.lr_warmup_iters = 0;
+  RunConfig config = short_run(save);
   config.training.eval_interval = 3;
-  config.training.eval_iters = 1;
-  config.checkpoint.save = save;
   config.checkpoint.save_interval = 2;
   return config;
 }
