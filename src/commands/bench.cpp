@@ -13,6 +13,7 @@
 #include "data/batch_loader.h"
 #include "data/datasets.h"
 #include "optim/param_layout.h"
+#include "plan/step_case.h"
 #include "telemetry/number_text.h"
 #include "telemetry/step_metrics.h"
 #include "telemetry/table.h"

@@ -108,15 +108,4 @@ Stream take_device(const RunConfig& config, int local_rank, int local_size) {
   return stream;
 }
 
-ModelSize model_size(const ModelConfig& m, const RunShape& run) {
-  return {.num_layers = m.num_layers,
-          .hidden_size = m.hidden_size,
-          .ffn_hidden_size = m.ffn_hidden_size,
-          .num_attention_heads = m.num_attention_heads,
-          .kv_heads = run.kv_heads,
-          .head_dim = run.head_dim,
-          .vocab_size = m.vocab_size,
-          .seq_length = m.seq_length};
-}
-
 }  // namespace swallow

@@ -10,7 +10,6 @@
 #include "device/device.h"
 #include "launch/environment.h"
 #include "launch/host_map.h"
-#include "telemetry/flops.h"
 
 namespace swallow {
 
@@ -39,8 +38,5 @@ Job join_grid(const ParsedCommandLine& parsed, std::unique_ptr<World>& world);
 /// The device of a rank that is number `local_rank` of `local_size` on its host, with its share of
 /// the host's cores.
 Stream take_device(const RunConfig& config, int local_rank, int local_size);
-
-/// The sizes by which FLOPs are counted.
-ModelSize model_size(const ModelConfig& model, const RunShape& run);
 
 }  // namespace swallow

@@ -138,13 +138,19 @@ std::string title(const RunConfig& config, const RunShape& run, const Machine& m
                      std::min(run.world_size, machine.ranks_per_node));
 }
 
+/// It need not exist.
+Device planned_device(const RunConfig& config) {
+  return {config.parallel.backend == Backend::cuda ? DeviceKind::cuda : DeviceKind::cpu, 0};
+}
+
 /// The ledger, and what to do where it does not fit. Returns whether it may fit.
 bool print_memory(const RunConfig& config, const RunShape& run, const Machine& machine,
                   std::ostream& out) {
-  const bool gpu = config.parallel.backend == Backend::cuda;
-  const Device device{gpu ? DeviceKind::cuda : DeviceKind::cpu, 0};
+  const Device device = planned_device(config);
   const int threads =
-      gpu ? 1 : threads_per_rank(config, std::min(run.world_size, machine.ranks_per_node));
+      device.kind == DeviceKind::cuda
+          ? 1
+          : threads_per_rank(config, std::min(run.world_size, machine.ranks_per_node));
   const std::vector<StageLedger> stages = plan_stages(config, run, device, threads);
   out << memory_table(stages, machine.memory);
   if (!machine.memory) return true;
@@ -193,8 +199,7 @@ void write_svg(const ParsedCommandLine& parsed, const std::string& picture, std:
 void print_search(const ParsedCommandLine& parsed, const RunShape& run, const Machine& machine,
                   std::ostream& out) {
   const RunConfig& config = parsed.config;
-  const bool gpu = config.parallel.backend == Backend::cuda;
-  const Device device{gpu ? DeviceKind::cuda : DeviceKind::cpu, 0};
+  const Device device = planned_device(config);
   const int64_t limit = machine.memory ? machine.memory->bytes - kBesideLedgerBytes : INT64_MAX;
   const LayoutQuestion question{
       .config = config,

@@ -20,6 +20,7 @@
 #include "plan/data_table.h"
 #include "plan/memory_table.h"
 #include "plan/process_map.h"
+#include "plan/step_case.h"
 #include "telemetry/log.h"
 #include "telemetry/metrics_log.h"
 #include "telemetry/table.h"

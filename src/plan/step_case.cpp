@@ -5,17 +5,20 @@
 
 namespace swallow {
 
+ModelSize model_size(const ModelConfig& m, const RunShape& run) {
+  return {.num_layers = m.num_layers,
+          .hidden_size = m.hidden_size,
+          .ffn_hidden_size = m.ffn_hidden_size,
+          .num_attention_heads = m.num_attention_heads,
+          .kv_heads = run.kv_heads,
+          .head_dim = run.head_dim,
+          .vocab_size = m.vocab_size,
+          .seq_length = m.seq_length};
+}
+
 StepCase step_case(const RunConfig& config, const RunShape& run) {
   StepCase c;
-  const ModelConfig& model = config.model;
-  c.size = {.num_layers = model.num_layers,
-            .hidden_size = model.hidden_size,
-            .ffn_hidden_size = model.ffn_hidden_size,
-            .num_attention_heads = model.num_attention_heads,
-            .kv_heads = run.kv_heads,
-            .head_dim = run.head_dim,
-            .vocab_size = model.vocab_size,
-            .seq_length = model.seq_length};
+  c.size = model_size(config.model, run);
   c.padded_vocab_size = run.padded_vocab_size;
   c.tp = run.tp;
   c.pp = run.pp;

@@ -43,6 +43,9 @@ struct StepCase {
   }
 };
 
+/// The sizes by which FLOPs are counted.
+ModelSize model_size(const ModelConfig& model, const RunShape& run);
+
 StepCase step_case(const RunConfig& config, const RunShape& run);
 
 }  // namespace swallow
