@@ -15,6 +15,9 @@ void Gemm::check() const {
   SWALLOW_CHECK(floating && b.dtype == a.dtype &&
                     (c.dtype == a.dtype || c.dtype == accumulate_dtype(a.dtype)),
                 "gemm of {}, {} into {}", to_string(a), to_string(b), to_string(c));
+  SWALLOW_CHECK(beta == Beta::zero || c.dtype == accumulate_dtype(a.dtype),
+                "gemm of {} adds to {}, expected {}", to_string(a), to_string(c),
+                name_of(accumulate_dtype(a.dtype)));
   SWALLOW_CHECK(a.device == b.device && a.device == c.device, "gemm across devices {}, {}, {}",
                 to_string(a.device), to_string(b.device), to_string(c.device));
   for (const Tensor* tensor : {&a, &b, &c})

@@ -1,5 +1,7 @@
 // Matrix product c = op(a) op(b), or c += op(a) op(b). Row-major. Inputs share a type; the product
-// is summed in the accumulation type and rounded once. Compute-bound: 2 m n k FLOP.
+// is summed in the accumulation type and rounded once, so that c may be added to only where it has
+// that type: libraries round a product to a narrower c before they add. Compute-bound: 2 m n k
+// FLOP.
 #pragma once
 
 #include <cstdint>

@@ -48,7 +48,7 @@ TEST_CASE("gemm matches its definition for every transpose, beta and type",
   for (const auto& [input, output] : kGemmTypes)
     for (const Transpose ta : {Transpose::no, Transpose::yes})
       for (const Transpose tb : {Transpose::no, Transpose::yes})
-        for (const Beta beta : {Beta::zero, Beta::one})
+        for (const Beta beta : {Beta::zero, adding(input, output)})
           for (const auto& [m, n, k] : {std::tuple<int64_t, int64_t, int64_t>{33, 31, 32},
                                         {1, 33, 7},
                                         {32, 1, 33},
@@ -62,14 +62,17 @@ TEST_CASE("gemm matches its definition on odd and large sizes", "[unit][device][
   for (const auto& [input, output] : kGemmTypes) {
     for (const int64_t m : {1, 31, 32, 33})
       for (const int64_t n : {1, 31, 32, 33}) check_case(stream, {m, n, 33, input, output});
-    check_case(stream, {129, 129, 129, input, output, {}, {}, Beta::one});
+    check_case(stream, {129, 129, 129, input, output, {}, {}, adding(input, output)});
     check_case(stream,
                {150, 270, 300, input, output, Transpose::no, Transpose::yes});  // tile borders
-    check_case(stream, {7, 9, 4099, input, output, Transpose::yes, Transpose::no, Beta::one});
+    check_case(stream,
+               {7, 9, 4099, input, output, Transpose::yes, Transpose::no, adding(input, output)});
     check_case(stream, {600, 3, 17, input, output});
     check_case(stream, {3, 600, 17, input, output});
-    check_case(stream, {35, 40, 5000, input, output, {}, {}, Beta::one});  // blocks of the depth
-    check_case(stream, {5, 2100, 9, input, output, {}, Transpose::yes});   // and of b
+    check_case(
+        stream,
+        {35, 40, 5000, input, output, {}, {}, adding(input, output)});    // blocks of the depth
+    check_case(stream, {5, 2100, 9, input, output, {}, Transpose::yes});  // and of b
   }
 }
 
@@ -86,7 +89,7 @@ TEST_CASE("gemm of empty matrices clears or keeps c", "[unit][device][gemm]") {
   const auto device = GENERATE(from_range(devices()));
   Stream stream(device, 2);
   for (const auto& [input, output] : kGemmTypes) {
-    for (const Beta beta : {Beta::zero, Beta::one})
+    for (const Beta beta : {Beta::zero, adding(input, output)})
       check_case(stream, {3, 5, 0, input, output, {}, {}, beta});
     check_case(stream, {0, 5, 4, input, output});
     check_case(stream, {3, 0, 4, input, output});
@@ -108,10 +111,11 @@ TEST_CASE("gemm gives the same bits for 1, 2 and 3 threads", "[unit][gemm]") {
     for_each_level(stream, [&] {
       for (const Kernel kernel : {Kernel{launch<Gemm>}, Kernel{cpu::plain_gemm}})
         for (const auto& [input, output] : kGemmTypes)
-          for (const Case& c : {Case{300, 200, 270, input, output},
-                                Case{64, 48, 2048, input, output, Transpose::yes},
-                                Case{16, 16, 6000, input, output, Transpose::yes, {}, Beta::one},
-                                Case{2, 1100, 33, input, output, {}, Transpose::yes}}) {
+          for (const Case& c :
+               {Case{300, 200, 270, input, output},
+                Case{64, 48, 2048, input, output, Transpose::yes},
+                Case{16, 16, 6000, input, output, Transpose::yes, {}, adding(input, output)},
+                Case{2, 1100, 33, input, output, {}, Transpose::yes}}) {
             INFO(describe(c) << ", threads " << threads);
             Operands x = make_operands(c);
             const TestTensor again = clone(x.c.tensor);

@@ -77,4 +77,9 @@ inline const std::vector<std::pair<DType, DType>> kGemmTypes = {{DType::f32, DTy
                                                                 {DType::bf16, DType::f32},
                                                                 {DType::f64, DType::f64}};
 
+/// Adding, where a product of these types may be added to c.
+inline Beta adding(DType input, DType output) {
+  return output == accumulate_dtype(input) ? Beta::one : Beta::zero;
+}
+
 }  // namespace swallow::test
