@@ -19,11 +19,14 @@ struct Fastest {
   double best_ms = 0;
 };
 
-/// Milliseconds per launch of a candidate over `launches` launches; nothing when it does not run.
-using TimeCandidate = std::function<std::optional<double>(size_t candidate, int launches)>;
+/// Milliseconds per launch of a candidate that is launched over and over for about `turn_ms`;
+/// nothing when it does not run.
+using TimeCandidate = std::function<std::optional<double>(size_t candidate, double turn_ms)>;
 
-/// Times all candidates briefly and the best of them again. The first one that runs is kept unless
-/// another is faster by more than the noise. Nothing when none runs.
+/// Times all candidates briefly and the best of them again, each in long turns at full load: there
+/// a GPU is held by its limit of power, and a kernel that needs less energy runs at a higher clock.
+/// The first one that runs is kept unless another is faster by more than the noise. Nothing when
+/// none runs.
 std::optional<Fastest> find_fastest(size_t num_candidates, const TimeCandidate& time);
 
 /// The fastest kernel for `op`. c keeps its value where it counts (beta one); elsewhere it holds
