@@ -102,11 +102,11 @@ number() { sed -n "s/.*\"$2\": *\([-0-9.e+]*\).*/\1/p" "$out/$1.json" 2>/dev/nul
 
 # ---- 1. what is here
 
-# The libraries of a Python environment, for those that the loader does not find by itself.
+# The libraries of the Python that holds PyTorch come first: both programs then run on the same, and
+# where the system has none they are found at all.
 add_python_libraries() {
   local folders
   [[ -n $python ]] || return 0
-  "$bin/swallow-train" --version | grep -qE '^(cuBLASLt|cuDNN|NCCL): lib' || return 0
   folders=$("$python" - <<'PYTHON'
 import glob, importlib.util
 spec = importlib.util.find_spec("nvidia")
@@ -114,7 +114,7 @@ roots = list(spec.submodule_search_locations) if spec else []
 print(":".join(folder for root in roots for folder in sorted(glob.glob(root + "/*/lib"))))
 PYTHON
   ) || return 0
-  export LD_LIBRARY_PATH=${LD_LIBRARY_PATH:+$LD_LIBRARY_PATH:}$folders
+  export LD_LIBRARY_PATH=$folders${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}
 }
 
 # shellcheck disable=SC2317  # called by name, in a shell of its own for the time limit
@@ -167,7 +167,10 @@ else
   ((${memory:-0} >= 130)) && layers=16
 fi
 one=(--tensor-model-parallel-size 1 --pipeline-model-parallel-size 1 --no-sequence-parallel
-  --micro-batch-size 1 --global-batch-size "$batch" --backend cuda)
+  --global-batch-size "$batch" --backend cuda)
+single=("${one[@]}" --micro-batch-size 1)
+# Weight gradients are added to fp32 half as often; the memory is the masters' whole upper halves.
+double=("${one[@]}" --micro-batch-size 2 --use-precision-aware-optimizer)
 times=(--warmup-iters 1 --bench-iters "$iters")
 train=("$bin/swallow-train")
 bench=("$bin/swallow-train" bench)
@@ -176,7 +179,12 @@ bench=("$bin/swallow-train" bench)
 
 small=(--num-layers 2 --hidden-size 128 --ffn-hidden-size 256 --num-attention-heads 2 --vocab-size 512
   --seq-length 128 --global-batch-size 4 --mock-data --eval-iters 0 --log-dir)
-part tests 120 "$bin/swallow-tests" "[cuda],[device]" --durations yes
+# By subject, so that a case that hangs costs the others nothing; a line at a time, so that the log
+# shows which.
+tests=(stdbuf -oL "$bin/swallow-tests" --durations yes)
+part tests_ops 90 "${tests[@]}" "[cuda]~[comm]~[model],[device]~[comm]~[model]~[ranks]"
+part tests_model 60 "${tests[@]}" "[cuda][model],[device][ranks]"
+part tests_comm 60 "${tests[@]}" "[cuda][comm]"
 # The same ten steps on both devices; bf16 rounds differently, so the losses are for the eye.
 part train_gpu 40 "${train[@]}" "${small[@]}" "$out/train_gpu" --train-iters 10 --backend cuda
 part train_cpu 40 "${train[@]}" "${small[@]}" "$out/train_cpu" --train-iters 10 --backend cpu
@@ -188,12 +196,15 @@ done
 
 # ---- 3. is it fast
 
-part bench_7b 110 "${bench[@]}" --preset 7b "${model7[@]}" "${depth[@]}" "${one[@]}" "${times[@]}" \
-  --output "$out/bench_7b.json" ||
-  part bench_7b_selective 80 "${bench[@]}" --preset 7b "${model7[@]}" "${depth[@]}" "${one[@]}" "${times[@]}" \
-    --recompute-granularity selective --output "$out/bench_7b_selective.json"
-part bench_7b_ops 60 "${bench[@]}" --preset 7b "${model7[@]}" "${depth[@]}" "${one[@]}" --ops --bench-iters "$iters" \
-  "${ceilings[@]}" --output "$out/bench_7b_ops.json"
+bench_7b() {
+  local name=$1
+  shift
+  part "$name" 110 "${bench[@]}" --preset 7b "${model7[@]}" "${depth[@]}" "${times[@]}" "$@" \
+    --output "$out/$name.json"
+}
+bench_7b bench_7b "${single[@]}" || bench_7b bench_7b_selective "${single[@]}" --recompute-granularity selective
+bench_7b bench_7b_double "${double[@]}"
+bench_7b bench_7b_ops "${single[@]}" --ops "${ceilings[@]}"
 part bench_13b_slice 30 "${bench[@]}" --preset 13b "${model13[@]}" --micro-batch-size 1 --backend cuda \
   --slice --bench-iters "$iters" --output "$out/bench_13b_slice.json"
 part bench_70b_slice 30 "${bench[@]}" --preset 70b "${model70[@]}" --micro-batch-size 1 --backend cuda \
@@ -202,10 +213,10 @@ part bench_70b_slice 30 "${bench[@]}" --preset 70b "${model70[@]}" --micro-batch
 # ---- 4. PyTorch, the same layers
 
 if [[ -n $python ]] && "$python" -c 'import torch' 2>/dev/null; then
-  part bench_layers 60 "${bench[@]}" --preset 7b "${model7[@]}" "${one[@]}" "${times[@]}" \
+  part bench_layers 60 "${bench[@]}" --preset 7b "${model7[@]}" "${double[@]}" "${times[@]}" \
     --num-layers "$layers" --output "$out/bench_layers.json"
   part torch 120 "$python" "$torch_script" --layers "$layers" "${torch_model[@]}" --device "$device" \
-    --micro-batch 1 --global-batch "$batch" --warmup 1 --iters "$iters" --output "$out/torch.json"
+    --micro-batch 2 --global-batch "$batch" --warmup 1 --iters "$iters" --output "$out/torch.json"
 else
   left_out bench_layers "there is no PyTorch to compare with"
   left_out torch "python3 has no torch"
@@ -226,7 +237,7 @@ done
 # ---- what it comes to
 
 say ""
-for name in bench_7b bench_7b_selective bench_13b_slice bench_70b_slice bench_layers torch; do
+for name in bench_7b bench_7b_selective bench_7b_double bench_13b_slice bench_70b_slice bench_layers torch; do
   [[ -s $out/$name.json ]] || continue
   say "$(printf '%-20s %10s tokens/s a GPU %9s TFLOPS causal  MFU %s' "$name" \
     "$(number "$name" tokens_per_second_per_rank)" "$(number "$name" tflops_per_rank_causal)" \

@@ -36,7 +36,7 @@ for program in swallow-train swallow-tests; do
   done < <(ldd "$build/$program" | sed -n 's/.* => \(\/.*\) (0x.*/\1/p')
 done
 cp presets/*.json "$data/presets/"
-cp test/golden/* "$data/golden/"
+cp -r test/golden/. "$data/golden/"
 cp scripts/gpu_check.sh test/bench/torch_llama.py "$folder/"
 "$folder/bin/swallow-train" --version | head -n 1
 size=$(du -sm "$folder" | cut -f1)
