@@ -30,12 +30,12 @@ void check_case(Stream& stream, const Case& c, int64_t offset = 0) {
   for_each_level(stream, [&] {
     const Operands chosen = make_operands(c);
     run_on(stream, chosen.op, offset);
-    require_close(chosen.c.tensor, want, bound(c));
+    require_close(chosen.c.tensor, want, bound(c, device.kind));
   });
   if (device.kind != DeviceKind::cpu) return;
   const Operands plain = make_operands(c);
   cpu::plain_gemm(stream, plain.op);
-  require_close(plain.c.tensor, want, bound(c));
+  require_close(plain.c.tensor, want, bound(c, device.kind));
 }
 
 }  // namespace
