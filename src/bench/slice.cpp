@@ -56,9 +56,9 @@ void StageSlice::fill() {
 
 void StageSlice::backward() {
   // The same gradient each time: the stage turns it into that of its input, and again and again it
-  // would grow out of range.
-  copy(stream_, stage_.gradient(0), memory_.incoming);
-  stage_.backward(0, 1.0 / static_cast<double>(shapes_.sequence * shapes_.batch), nobody_);
+  // would grow out of range. Of micro-batch 1: all but the first of a step add to weight gradients.
+  copy(stream_, stage_.gradient(1), memory_.incoming);
+  stage_.backward(1, 1.0 / static_cast<double>(shapes_.sequence * shapes_.batch), nobody_);
 }
 
 SliceTimes StageSlice::time(int64_t repeats) {

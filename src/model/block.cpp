@@ -108,20 +108,20 @@ void block_recompute(const BlockContext& c, const BlockParams& p, const BlockAct
 }
 
 void block_backward(const BlockContext& c, const BlockParams& p, const BlockParams& g,
-                    const BlockActivations& a, const Tensor& dx) {
+                    const BlockActivations& a, const Tensor& dx, Beta beta) {
   const Workspace& w = c.work;
   // 9. down projection
-  row_parallel_backward(c.tp, dx, a.act, p.down_proj, w.dact, g.down_proj);
+  row_parallel_backward(c.tp, dx, a.act, p.down_proj, w.dact, g.down_proj, beta);
   // 8. SwiGLU
   launch(c.tp.stream, SwigluBackward{.gate_up = a.gate_up.as_matrix(),
                                      .dy = w.dact.as_matrix(),
                                      .dgate_up = w.dgate_up.as_matrix()});
   // 7. gate and up projections
-  column_parallel_backward(c.tp, w.dgate_up, a.n2, p.gate_up, w.dnorm, g.gate_up);
+  column_parallel_backward(c.tp, w.dgate_up, a.n2, p.gate_up, w.dnorm, g.gate_up, beta);
   // 6. norm; the residual addition hands dx to both its addends
   norm_backward(c, w.dnorm, a.x2, p.post_norm, a.rstd2, dx, g.post_norm);
   // 5. output projection
-  row_parallel_backward(c.tp, dx, a.attn, p.out_proj, w.dattn, g.out_proj);
+  row_parallel_backward(c.tp, dx, a.attn, p.out_proj, w.dattn, g.out_proj, beta);
   // 4. causal attention
   launch(c.tp.stream, AttentionBackward{.shape = attention_shape(c.shapes),
                                         .qkv = a.qkv,
@@ -135,7 +135,7 @@ void block_backward(const BlockContext& c, const BlockParams& p, const BlockPara
   // 3. rotary position embedding
   launch(c.tp.stream, rope_op(c, w.dqkv, RopeDirection::backward));
   // 2. query, key and value heads
-  column_parallel_backward(c.tp, w.dqkv, a.n1, p.qkv, w.dnorm, g.qkv);
+  column_parallel_backward(c.tp, w.dqkv, a.n1, p.qkv, w.dnorm, g.qkv, beta);
   // 1. norm
   norm_backward(c, w.dnorm, a.x1, p.input_norm, a.rstd1, dx, g.input_norm);
 }

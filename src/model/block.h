@@ -2,6 +2,7 @@
 // backward pass is the forward list read upwards.
 #pragma once
 
+#include "kernels/gemm.h"
 #include "model/activations.h"
 #include "model/params.h"
 #include "parallel/sequence_region.h"
@@ -26,8 +27,9 @@ void block_forward(const BlockContext& c, const BlockParams& p, const BlockActiv
 void block_recompute(const BlockContext& c, const BlockParams& p, const BlockActivations& a);
 
 /// dx [s/t, b, h]: the gradient of the residual stream, in: after the block, out: before it.
-/// Gradients of the parameters are added to `g`.
+/// Gradients of matrices go to `g` over what is there or added to it, as `beta` says; those of norm
+/// weights are always added.
 void block_backward(const BlockContext& c, const BlockParams& p, const BlockParams& g,
-                    const BlockActivations& a, const Tensor& dx);
+                    const BlockActivations& a, const Tensor& dx, Beta beta);
 
 }  // namespace swallow

@@ -55,14 +55,15 @@ void LlamaStage::forward(int64_t microbatch, ParamObserver& observer) {
 void LlamaStage::backward(int64_t microbatch, double loss_scale, ParamObserver& observer) {
   const SlotMemory& s = slot(microbatch);
   const Tensor& dx = gradient(microbatch);
+  const Beta beta = microbatch == 0 ? Beta::zero : Beta::one;
   if (shapes_.has_head) {
     observer.before_reading(order_.end);
-    head_forward_backward(s, dx, loss_scale);
+    head_forward_backward(s, dx, loss_scale, beta);
     observer.gradients_complete(order_.head_begin);
   }
   for (size_t i = s.blocks.size(); i-- > 0;) {
     block_recompute(context_, params_.blocks[i], s.blocks[i]);
-    block_backward(context_, params_.blocks[i], gradients_.blocks[i], s.blocks[i], dx);
+    block_backward(context_, params_.blocks[i], gradients_.blocks[i], s.blocks[i], dx, beta);
     observer.gradients_complete(order_.block_begin(i));
   }
   if (shapes_.has_embedding)
@@ -101,12 +102,14 @@ void LlamaStage::head_forward(const SlotMemory& s) {
   vocab_parallel_head_loss(tp_, head_of(s));
 }
 
-void LlamaStage::head_forward_backward(const SlotMemory& s, const Tensor& dx, double loss_scale) {
+void LlamaStage::head_forward_backward(const SlotMemory& s, const Tensor& dx, double loss_scale,
+                                       Beta beta) {
   const Workspace& w = memory_.work;
   // 1. final norm
   final_norm(s);
   // 2. logits and loss, forward and backward chunk by chunk
-  vocab_parallel_head_loss_and_gradients(tp_, head_of(s), loss_scale, w.dnorm, gradients_.head);
+  vocab_parallel_head_loss_and_gradients(tp_, head_of(s), loss_scale, w.dnorm, gradients_.head,
+                                         beta);
   // 1. final norm, backward; nothing flows around it, so the gradient starts from zero
   zero(stream_, dx);
   launch(stream_, RmsNormBackward{.dy = w.dnorm.as_matrix(),

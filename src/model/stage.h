@@ -39,9 +39,11 @@ class LlamaStage {
   /// backward(), where the logits are needed only once and no micro-batch has to keep them.
   /// `observer` is told before parameters are read.
   void forward(int64_t microbatch, ParamObserver& observer);
-  /// gradient (of the output) -> gradient (of the input); adds to the parameters' gradients. The
-  /// last stage computes loss and dlogits first; `loss_scale` is the factor of every token's loss.
-  /// `observer` is told of gradients that no later work of this call adds to.
+  /// gradient (of the output) -> gradient (of the input), and the parameters' gradients: of
+  /// matrices micro-batch 0, the first of a step, writes them over what is there, so that they need
+  /// not be zeroed and are read once less; all else is added. The last stage computes loss and
+  /// dlogits first; `loss_scale` is the factor of every token's loss. `observer` is told of
+  /// gradients that no later work of this call adds to.
   void backward(int64_t microbatch, double loss_scale, ParamObserver& observer);
   /// forward() and, on the last stage, the loss; for validation.
   void evaluate(int64_t microbatch, ParamObserver& observer);
@@ -53,7 +55,8 @@ class LlamaStage {
  private:
   [[nodiscard]] const SlotMemory& slot(int64_t microbatch) const;
   void head_forward(const SlotMemory& slot);
-  void head_forward_backward(const SlotMemory& slot, const Tensor& dx, double loss_scale);
+  void head_forward_backward(const SlotMemory& slot, const Tensor& dx, double loss_scale,
+                             Beta beta);
   void final_norm(const SlotMemory& slot);
   [[nodiscard]] VocabParallelHead head_of(const SlotMemory& slot) const;
 

@@ -76,8 +76,8 @@ void DistributedOptimizer::gather_params() {
   num_awaited_ = 0;
 }
 
-void DistributedOptimizer::zero_gradients() {
-  zero(stream_, memory_.gradients);
+void DistributedOptimizer::zero_gradients(size_t end) {
+  zero(stream_, memory_.gradients.rows(0, layout_.param(end - 1).end));
   num_unreduced_ = layout_.buckets().size();
 }
 

@@ -68,7 +68,8 @@ class DistributedOptimizer final : public ParamObserver {
   /// Starts to gather the parameters of all shards (see before_reading), as step() does: to be
   /// called after they were loaded, when a shard may differ from what other ranks hold of it.
   void gather_params();
-  void zero_gradients();
+  /// Before a step: of the parameters before `end`; the first micro-batch overwrites the others.
+  void zero_gradients(size_t end);
   /// Waits, on the stream, for the parameters that are still being gathered.
   void before_reading(size_t end) override;
   /// Starts to sum the buckets that are complete over the data-parallel group.

@@ -1,7 +1,5 @@
 #include "parallel/linear.h"
 
-#include "kernels/gemm.h"
-
 namespace swallow {
 
 void linear_forward(const TensorParallel& tp, const Tensor& x, const Tensor& w, const Tensor& y) {
@@ -19,13 +17,13 @@ void linear_backward_input(const TensorParallel& tp, const Tensor& dy, const Ten
 }
 
 void linear_backward_weight(const TensorParallel& tp, const Tensor& dy, const Tensor& x,
-                            const Tensor& dw) {
+                            const Tensor& dw, Beta beta) {
   launch(tp.stream, Gemm{.a = dy.as_matrix(),
                          .b = x.as_matrix(),
                          .c = dw,
                          .workspace = tp.gemm_workspace,
                          .transpose_a = Transpose::yes,
-                         .beta = Beta::one});
+                         .beta = beta});
 }
 
 void column_parallel_forward(const TensorParallel& tp, const Tensor& x, const Tensor& w,
@@ -34,8 +32,8 @@ void column_parallel_forward(const TensorParallel& tp, const Tensor& x, const Te
 }
 
 void column_parallel_backward(const TensorParallel& tp, const Tensor& dy, const Tensor& x,
-                              const Tensor& w, const Tensor& dx, const Tensor& dw) {
-  linear_backward_weight(tp, dy, enter_region(tp, x), dw);
+                              const Tensor& w, const Tensor& dx, const Tensor& dw, Beta beta) {
+  linear_backward_weight(tp, dy, enter_region(tp, x), dw, beta);
   linear_backward_input(tp, dy, w, partial_sum(tp, dx));
   leave_region(tp, dx);
 }
@@ -47,10 +45,10 @@ void row_parallel_forward(const TensorParallel& tp, const Tensor& x, const Tenso
 }
 
 void row_parallel_backward(const TensorParallel& tp, const Tensor& dy, const Tensor& x,
-                           const Tensor& w, const Tensor& dx, const Tensor& dw) {
+                           const Tensor& w, const Tensor& dx, const Tensor& dw, Beta beta) {
   const Tensor whole = enter_region(tp, dy);
   linear_backward_input(tp, whole, w, dx);
-  linear_backward_weight(tp, whole, x, dw);
+  linear_backward_weight(tp, whole, x, dw, beta);
 }
 
 }  // namespace swallow

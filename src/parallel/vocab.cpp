@@ -91,7 +91,8 @@ void vocab_parallel_head_loss(const TensorParallel& tp, const VocabParallelHead&
 }
 
 void vocab_parallel_head_loss_and_gradients(const TensorParallel& tp, const VocabParallelHead& head,
-                                            double scale, const Tensor& dx, const Tensor& dw) {
+                                            double scale, const Tensor& dx, const Tensor& dw,
+                                            Beta beta) {
   const Tensor x = enter_region(tp, head.x).as_matrix();
   const Tensor partial = partial_sum(tp, dx).as_matrix();
   for_each_chunk(head, [&](int64_t begin, int64_t end) {
@@ -99,7 +100,7 @@ void vocab_parallel_head_loss_and_gradients(const TensorParallel& tp, const Voca
     const Tensor logits = head.logits.rows(0, end - begin);  // dlogits from here on
     vocab_parallel_cross_entropy_backward(tp, logits, head.targets.rows(begin, end),
                                           head.slice.first(end - begin), scale);
-    linear_backward_weight(tp, logits, x.rows(begin, end), dw);
+    linear_backward_weight(tp, logits, x.rows(begin, end), dw, begin == 0 ? beta : Beta::one);
     linear_backward_input(tp, logits, head.w, partial.rows(begin, end));
   });
   leave_region(tp, dx);

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 
+#include "kernels/gemm.h"
 #include "parallel/sequence_region.h"
 #include "tensor/tensor.h"
 
@@ -55,9 +56,10 @@ struct VocabParallelHead {
 /// loss += sum over tokens of -log softmax(enter(x) w^T)[target].
 void vocab_parallel_head_loss(const TensorParallel& tp, const VocabParallelHead& head);
 
-/// The same, and dx = leave(dlogits w), dw += dlogits^T enter(x), `scale` being the factor of every
-/// token's loss.  dx [s/t, b, h], dw [v/t, h] main type
+/// The same, and dx = leave(dlogits w), dw = beta dw + dlogits^T enter(x), `scale` being the factor
+/// of every token's loss.  dx [s/t, b, h], dw [v/t, h] main type
 void vocab_parallel_head_loss_and_gradients(const TensorParallel& tp, const VocabParallelHead& head,
-                                            double scale, const Tensor& dx, const Tensor& dw);
+                                            double scale, const Tensor& dx, const Tensor& dw,
+                                            Beta beta);
 
 }  // namespace swallow

@@ -60,7 +60,7 @@ StepResult TrainingEngine::train_step(const LoadMicrobatch& load, int64_t steps_
                                       const Votes& votes) {
   const Timeline::Span span(clock_.timeline, Track::host, "training step", stream_);
   const int64_t num_tokens = config_.training.global_batch_size * plan_.shapes.sequence;
-  optimizer_.zero_gradients();
+  optimizer_.zero_gradients(ParamOrder(plan_.shapes).embedding_end);
   // The one place where the mean over tokens enters the gradients.
   executor_.run(plan_.schedule, load, 1.0 / static_cast<double>(num_tokens), optimizer_);
   optimizer_.reduce_gradients();

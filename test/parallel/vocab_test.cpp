@@ -35,14 +35,14 @@ Result run_head(int64_t rows) {
   const TestTensor sums = empty_tensor(DType::f64, {2, rows});
   const TestTensor loss = empty_tensor(DType::f64, {1});
   const TestTensor dx = empty_tensor(DType::f64, {kTokens, 1, kHidden});
-  const TestTensor dw = random_tensor(DType::f64, {kPadded, kHidden}, 3);  // added to
+  const TestTensor dw = random_tensor(DType::f64, {kPadded, kHidden}, 3);  // overwritten
   const VocabParallelHead head{.x = x.tensor,
                                .w = w.tensor,
                                .targets = targets.tensor,
                                .logits = logits.tensor,
                                .slice = {0, kVocab, maxima.tensor, local.tensor, sums.tensor},
                                .loss = loss.tensor};
-  vocab_parallel_head_loss_and_gradients(tp, head, 0.5, dx.tensor, dw.tensor);
+  vocab_parallel_head_loss_and_gradients(tp, head, 0.5, dx.tensor, dw.tensor, Beta::zero);
   const double trained = to_doubles(loss.tensor)[0];
   zero(stream, loss.tensor);
   vocab_parallel_head_loss(tp, head);
