@@ -2,6 +2,7 @@
 #include <catch2/catch.hpp>
 #include <vector>
 
+#include "kernels/cross_entropy.h"
 #include "kernels/rmsnorm.h"
 #include "kernels/rope.h"
 #include "kernels/swiglu.h"
@@ -45,8 +46,25 @@ std::vector<TestTensor> run_all(Stream& stream, DType dtype, int64_t width) {
                                  .dweight = dweight.tensor});
   TestTensor turned = random_tensor(dtype, {rows, 1, 2 * width}, 8);
   launch(stream, Rope{.qkv = turned.tensor, .table = table.tensor, .heads = 1});
+  TestTensor logits = random_tensor(dtype, {rows, width}, 9, 4);
+  const TestTensor targets = empty_tensor(DType::i32, {rows});
+  for (int32_t i = 0; i < rows; ++i) targets.tensor.as<int32_t>()[i] = i % (width > 1 ? 2 : 1);
+  TestTensor maxima = empty_tensor(accumulate_dtype(dtype), {rows});
+  TestTensor sums = empty_tensor(accumulate_dtype(dtype), {2, rows});
+  launch(stream, CrossEntropyLocal{.logits = logits.tensor,
+                                   .targets = targets.tensor,
+                                   .maxima = maxima.tensor,
+                                   .sums = sums.tensor,
+                                   .valid = width});
+  launch(stream, CrossEntropyBackward{.logits = logits.tensor,
+                                      .targets = targets.tensor,
+                                      .global_maxima = maxima.tensor,
+                                      .sums = sums.tensor,
+                                      .valid = width,
+                                      .scale = 0.125});
   std::vector<TestTensor> results;
-  for (TestTensor* result : {&swiglu, &dswiglu, &residual, &norm, &rstd, &dx, &dweight, &turned})
+  for (TestTensor* result : {&swiglu, &dswiglu, &residual, &norm, &rstd, &dx, &dweight, &turned,
+                             &logits, &maxima, &sums})
     results.push_back(std::move(*result));
   return results;
 }

@@ -118,6 +118,7 @@ TEST_CASE("files for wider instruction sets share no inline function with others
       "\"kernels/cpu/avx512_attention.h\"",
       "\"kernels/cpu/avx512_bf16_operands.h\"",
       "\"kernels/cpu/avx512_vectors.h\"",
+      "\"kernels/cpu/block_sums.h\"",
       "\"kernels/cpu/lanes.h\"",
       "\"kernels/cpu/panel_kernels.h\"",
       "\"kernels/cpu/row_kernels.h\"",

@@ -5,14 +5,15 @@
 
 #include "kernels/cpu/lanes.h"
 #include "kernels/cpu/parallel.h"
-#include "kernels/cpu/vector_exp.h"
+#include "kernels/cpu/prefetch.h"
+#include "kernels/cpu/row_choice.h"
 
 namespace swallow::cpu {
 
 namespace {
 
 template <class T>
-void local(const Stream& stream, const CrossEntropyLocal& op) {
+void local(Stream& stream, const CrossEntropyLocal& op) {
   using A = Accumulate<T>;
   const auto* logits = op.logits.as<T>();
   const auto* targets = op.targets.as<int32_t>();
@@ -20,12 +21,12 @@ void local(const Stream& stream, const CrossEntropyLocal& op) {
   auto* sums = op.sums.as<A>();
   const int64_t rows = op.logits.size(0);
   const int64_t columns = op.logits.size(1);
-  parallel_for(stream, rows, [=, start = op.vocab_start, valid = op.valid](int64_t i) {
+  const RowKernels<T>& kernels = rows_for<T>(stream);
+  parallel_for(stream, rows, [=, &kernels, start = op.vocab_start, valid = op.valid](int64_t i) {
     const T* row = logits + i * columns;
-    const A maximum = lane_max<A>(valid, [=](int64_t j) { return convert<A>(row[j]); });
-    maxima[i] = maximum;
-    sums[i] =
-        lane_sum<A>(valid, [=](int64_t j) { return vector_exp(convert<A>(row[j]) - maximum); });
+    prefetch(row + columns, columns);
+    maxima[i] = kernels.maximum(valid, row);
+    sums[i] = kernels.sum_of_exp(valid, row, maxima[i]);
     const int64_t target = targets[i] - start;
     sums[rows + i] = target >= 0 && target < valid ? convert<A>(row[target]) : A{0};
   });
@@ -56,20 +57,8 @@ void add_losses(const CrossEntropyLoss& op) {
       [](double a, double b) { return a + b; });
 }
 
-/// softmax times `scale`, in place; `sum` is that of exp(logit - maximum) over the group.
 template <class T>
-void scaled_softmax(int64_t columns, Accumulate<T> maximum, Accumulate<T> sum, Accumulate<T> scale,
-                    T* row) {
-  using A = Accumulate<T>;
-  const A factor = A{1} / sum;
-  for (int64_t j = 0; j < columns; ++j) {
-    const A probability = vector_exp(convert<A>(row[j]) - maximum) * factor;
-    row[j] = convert<T>(probability * scale);
-  }
-}
-
-template <class T>
-void backward(const Stream& stream, const CrossEntropyBackward& op) {
+void backward(Stream& stream, const CrossEntropyBackward& op) {
   using A = Accumulate<T>;
   auto* logits = op.logits.as<T>();
   const auto* targets = op.targets.as<int32_t>();
@@ -77,18 +66,23 @@ void backward(const Stream& stream, const CrossEntropyBackward& op) {
   const auto* sums = op.sums.as<A>();
   const int64_t columns = op.logits.size(1);
   const A scale = static_cast<A>(op.scale);
-  parallel_for(stream, op.logits.size(0), [=, start = op.vocab_start, valid = op.valid](int64_t i) {
-    T* row = logits + i * columns;
-    const int64_t target = targets[i] - start;
-    const bool mine = target >= 0 && target < valid;
-    const T logit = mine ? row[target] : T{};
-    scaled_softmax(valid, maxima[i], sums[i], scale, row);
-    if (mine) {  // from the logit again: rounding softmax first would lose what is left of -1
-      const A probability = vector_exp(convert<A>(logit) - maxima[i]) * (A{1} / sums[i]);
-      row[target] = convert<T>((probability - A{1}) * scale);
-    }
-    std::fill(row + valid, row + columns, T{});
-  });
+  const RowKernels<T>& kernels = rows_for<T>(stream);
+  parallel_for(
+      stream, op.logits.size(0),
+      [=, &kernels, start = op.vocab_start, valid = op.valid](int64_t i) {
+        T* row = logits + i * columns;
+        prefetch(row + columns, columns);
+        const A factor = A{1} / sums[i];
+        const int64_t target = targets[i] - start;
+        const bool mine = target >= 0 && target < valid;
+        const T logit = mine ? row[target] : T{};
+        kernels.scaled_softmax(valid, maxima[i], factor, scale, row);
+        if (mine) {  // from the logit again: rounding softmax first would lose what is left of -1
+          const A probability = kernels.sum_of_exp(1, &logit, maxima[i]) * factor;
+          row[target] = convert<T>((probability - A{1}) * scale);
+        }
+        std::fill(row + valid, row + columns, T{});
+      });
 }
 
 /// For the ops that see only accumulation types.

@@ -1,5 +1,5 @@
 // Reductions along a row. A plain loop must add in element order and cannot use vector registers;
-// these keep sixteen interleaved partial results, so the order depends on the length alone.
+// these keep interleaved partial results, so the order depends on the length alone.
 #pragma once
 
 #include <cstdint>
@@ -7,7 +7,7 @@
 
 namespace swallow::cpu {
 
-inline constexpr int64_t kRowLanes = 16;  // two AVX registers of floats
+inline constexpr int64_t kRowLanes = 32;  // of two-byte elements a whole register of AVX-512
 
 /// Combines term(0) .. term(n - 1), starting each lane at `identity`.
 template <int64_t kLanes = kRowLanes, class A, class Term, class Combine>
@@ -16,6 +16,9 @@ A lane_reduce(int64_t n, A identity, const Term& term, const Combine& combine) {
   for (A& lane : lanes) lane = identity;
   int64_t i = 0;
   for (; i + kLanes <= n; i += kLanes)
+#ifdef _OPENMP
+#pragma omp simd  // of two-byte elements GCC makes scalars otherwise
+#endif
     for (int64_t lane = 0; lane < kLanes; ++lane)
       lanes[lane] = combine(lanes[lane], term(i + lane));
   for (int64_t lane = 0; i + lane < n; ++lane) lanes[lane] = combine(lanes[lane], term(i + lane));

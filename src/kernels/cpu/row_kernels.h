@@ -28,6 +28,13 @@ struct RowKernels {
   /// sums[j] += dy[j] (x rstd rounded to T)
   void (*add_norm_weight)(int64_t count, const T* dy, const T* x, A rstd, A* sums);
 
+  /// Minus infinity for none; a NaN is passed over.
+  A (*maximum)(int64_t count, const T* x);
+  /// Sum of exp(x - maximum).
+  A (*sum_of_exp)(int64_t count, const T* x, A maximum);
+  /// x = exp(x - maximum) factor scale, rounded after each product.
+  void (*scaled_softmax)(int64_t count, A maximum, A factor, A scale, T* x);
+
   /// Turns the pairs (head[i], head[i + half]) by angles given by cosine and sine; `sign` -1 back.
   void (*turn)(int64_t half, const float* cosine, const float* sine, A sign, T* head);
 };

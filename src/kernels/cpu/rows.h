@@ -79,6 +79,21 @@ struct Rows {
     for (int64_t j = 0; j < count; ++j) sums[j] += convert<A>(dy[j]) * normalised(x[j], rstd);
   }
 
+  static A maximum(int64_t count, const T* x) {
+    return lane_max<A>(count, [=](int64_t j) { return convert<A>(x[j]); });
+  }
+
+  static A sum_of_exp(int64_t count, const T* x, A maximum) {
+    return lane_sum<A>(count, [=](int64_t j) { return vector_exp(convert<A>(x[j]) - maximum); });
+  }
+
+  static void scaled_softmax(int64_t count, A maximum, A factor, A scale, T* x) {
+    for (int64_t j = 0; j < count; ++j) {
+      const A probability = vector_exp(convert<A>(x[j]) - maximum) * factor;
+      x[j] = convert<T>(probability * scale);
+    }
+  }
+
   static void turn(int64_t half, const float* cosine, const float* sine, A sign, T* head) {
     for (int64_t i = 0; i < half; ++i) {
       const A c = static_cast<A>(cosine[i]);
@@ -94,8 +109,9 @@ struct Rows {
 template <class T>
 constexpr RowKernels<T> row_kernels() {
   using R = Rows<T>;
-  return {R::swiglu,        R::swiglu_backward, R::add, R::sum_of_squares, R::scale_norm,
-          R::norm_backward, R::add_norm_weight, R::turn};
+  return {R::swiglu,        R::swiglu_backward, R::add,     R::sum_of_squares, R::scale_norm,
+          R::norm_backward, R::add_norm_weight, R::maximum, R::sum_of_exp,     R::scaled_softmax,
+          R::turn};
 }
 
 }  // namespace
