@@ -133,6 +133,8 @@ HardwareProfile load_hardware_profile(const std::string& name_or_path) {
   p.memory_gbytes_per_second = object.number("memory_gbytes_per_second", kPositive);
   if (object.has("pass_gbytes_per_second")) p.pass_gbytes_per_second = read_passes(object, where);
   read_communication(object, p);
+  if (object.has("attention_block"))
+    p.attention_block = object.integer("attention_block", {0, 1 << 16});
   if (object.has("shared_cores")) p.shared_cores = object.integer("shared_cores", {1, 1 << 16});
   if (object.has("gemm_table")) {
     const fs::path table = object.text("gemm_table");

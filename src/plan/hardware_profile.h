@@ -48,6 +48,9 @@ struct HardwareProfile {
   GemmMeasurements measured_gemms;
   double attention_forward_tflops = 0;   // fused; masked-out work not counted
   double attention_backward_tflops = 0;  // likewise
+  /// Side of the blocks of scores; those on the diagonal, half of which is masked out, count whole.
+  /// 0: the rates are taken as they are for any length.
+  int64_t attention_block = 0;
   // Memory
   int64_t memory_bytes = 0;
   double memory_gbytes_per_second = 0;  // of passes without a rate of their own

@@ -103,7 +103,9 @@ class Costs {
   /// Of the two products of fused causal attention.
   [[nodiscard]] double causal_flops() const {
     const auto s = static_cast<double>(c_.size.seq_length);
-    return 2 * s * s * static_cast<double>(c_.size.head_dim * local_heads() * c_.micro_batch_size);
+    const double keys = s + static_cast<double>(hw_.attention_block);
+    return 2 * s * keys *
+           static_cast<double>(c_.size.head_dim * local_heads() * c_.micro_batch_size);
   }
   /// `times` the products of queries with keys and of probabilities with values.
   [[nodiscard]] double score_products(double times) const {
