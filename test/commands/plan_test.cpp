@@ -140,7 +140,8 @@ TEST_CASE("plan --gpu tells where the seconds of a step go", "[unit][commands]")
   CHECK(output.status == 0);
   CHECK_THAT(output.text, Contains("left of 39.58") && Contains("matrix products"));
   CHECK_THAT(output.text, Contains("pipeline's bubble") && Contains("(fork_a)"));
-  CHECK_THAT(output.text, Contains("100.0B tokens take") && Contains("an assumption, not fitted"));
+  CHECK_THAT(output.text,
+             Contains("100.0B tokens take") && Contains("assumed before, and met within 1 % by"));
   CHECK_THAT(output.text, !Contains("by its FLOPs alone"));
 }
 

@@ -7,6 +7,20 @@
 
 using namespace swallow;
 
+TEST_CASE("our own steps on a GPU are predicted within 1 %", "[unit][plan]") {
+  int count = 0;
+  for (const PublishedCase& ours :
+       read_published_cases(SWALLOW_SOURCE_DIR "/test/bench/plan_cases.json")) {
+    if (ours.software != "swallow-train" || ours.hardware != "h200") continue;
+    const double predicted =
+        predict(ours, load_hardware_profile(ours.hardware), software_profile(ours.software));
+    CAPTURE(ours.label, predicted, ours.seconds);
+    CHECK(std::abs(predicted / ours.seconds - 1) < 0.01);
+    ++count;
+  }
+  CHECK(count == 3);
+}
+
 TEST_CASE("published step times that were not fitted to are predicted within 9 %", "[unit][plan]") {
   const auto cases = read_published_cases(SWALLOW_SOURCE_DIR "/test/bench/plan_cases.json");
   CHECK(cases.size() > 100);
