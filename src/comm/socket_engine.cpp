@@ -34,6 +34,26 @@ SocketEngine::SocketEngine(PeerSockets peers, ControlPlane& control,
       receives_(peers_.members.size()),
       polled_(peers_.members.size() + 1) {}
 
+SocketEngine::~SocketEngine() {
+  if (!usable_) drain();
+}
+
+// To close a connection whose bytes were not all read resets it, and the peer may lose what had
+// arrived before: the header that shows why this rank has gone.
+void SocketEngine::drain() noexcept {
+  for (const Socket& socket : peers_.sockets)
+    if (socket.valid()) shutdown(socket.fd(), SHUT_WR);
+  const Deadline deadline = deadline_after(kGrace);
+  for (const Socket& socket : peers_.sockets) {
+    if (!socket.valid()) continue;
+    std::array<std::byte, 1 << 14> bytes;
+    pollfd readable{socket.fd(), POLLIN, 0};
+    while (AwakeClock::now() < deadline && poll(&readable, 1, poll_timeout(deadline)) > 0 &&
+           recv(socket.fd(), bytes.data(), bytes.size(), MSG_DONTWAIT) > 0) {
+    }
+  }
+}
+
 void SocketEngine::send_header(int peer, const Call& call, uint64_t number) {
   Piece& piece = sends(peer).pieces.emplace_back();
   piece.bytes = sizeof(Header);

@@ -29,6 +29,10 @@ class SocketEngine {
   /// `control` ends a wait when the job is aborted; it outlives the engine's last call. `timeout`:
   /// how long a wait may pass without a byte moving.
   SocketEngine(PeerSockets peers, ControlPlane& control, std::chrono::milliseconds timeout);
+  SocketEngine(const SocketEngine&) = delete;
+  SocketEngine& operator=(const SocketEngine&) = delete;
+  /// After a failed call it lets the peers read to the end what was sent to them, for a moment.
+  ~SocketEngine();
 
   [[nodiscard]] int index() const noexcept { return peers_.index; }
   [[nodiscard]] int size() const noexcept { return static_cast<int>(peers_.members.size()); }
@@ -89,6 +93,7 @@ class SocketEngine {
   [[noreturn]] void throw_lost(int peer);
   [[noreturn]] void throw_silent();
   void await_reason();
+  void drain() noexcept;
 
   PeerSockets peers_;
   ControlPlane& control_;
