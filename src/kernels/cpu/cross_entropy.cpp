@@ -24,7 +24,7 @@ void local(Stream& stream, const CrossEntropyLocal& op) {
   const RowKernels<T>& kernels = rows_for<T>(stream);
   parallel_for(stream, rows, [=, &kernels, start = op.vocab_start, valid = op.valid](int64_t i) {
     const T* row = logits + i * columns;
-    prefetch(row + columns, columns);
+    prefetch_after(row, columns);
     maxima[i] = kernels.maximum(valid, row);
     sums[i] = kernels.sum_of_exp(valid, row, maxima[i]);
     const int64_t target = targets[i] - start;
@@ -71,7 +71,7 @@ void backward(Stream& stream, const CrossEntropyBackward& op) {
       stream, op.logits.size(0),
       [=, &kernels, start = op.vocab_start, valid = op.valid](int64_t i) {
         T* row = logits + i * columns;
-        prefetch(row + columns, columns);
+        prefetch_after(row, columns);
         const A factor = A{1} / sums[i];
         const int64_t target = targets[i] - start;
         const bool mine = target >= 0 && target < valid;

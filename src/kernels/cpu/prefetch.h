@@ -3,9 +3,8 @@
 // inner ones. So they ask for the rows that come next.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
-
-#include "base/math.h"
 
 namespace swallow::cpu {
 
@@ -17,10 +16,12 @@ template <class T>
   for (int64_t at = 0; at < count * int64_t{sizeof(T)}; at += kLine) __builtin_prefetch(bytes + at);
 }
 
-/// How many rows of `width` elements lie between the one that is worked on and the one to ask for.
-constexpr int64_t rows_ahead(int64_t width) {
-  constexpr int64_t kElements = 2048;  // some microseconds of work
-  return width > 0 ? ceil_div(kElements, width) : 1;
+/// Asks for as many elements as the row that is about to be worked on has, a row or some
+/// microseconds of work behind it. Rows lie one after the other.
+template <class T>
+[[gnu::always_inline]] inline void prefetch_after(const T* row, int64_t width) {
+  constexpr int64_t kLeastDistance = 2048;
+  prefetch(row + std::max(width, kLeastDistance), width);
 }
 
 }  // namespace swallow::cpu

@@ -29,7 +29,7 @@ void add_blocks(const T* x, int64_t count, int64_t* limbs) {
 template <class T>
 void add_group([[maybe_unused]] CpuLevel level, const T* x, int64_t* limbs) {
   constexpr int64_t kElements = kBlocksAtOnce * kReduceBlock;
-  prefetch(x + kElements, kElements);
+  prefetch_after(x, kElements);
 #if defined(__x86_64__)
   static_assert(kBlockElements == kReduceBlock);
   if constexpr (std::is_same_v<T, float>)

@@ -23,12 +23,11 @@ void forward(Stream& stream, const RmsNormForward& op) {
   auto* rstd = op.rstd.as<A>();
   const int64_t hidden = op.x.size(1);
   const A eps = static_cast<A>(op.eps);
-  const int64_t ahead = rows_ahead(hidden);
   parallel_for(stream, op.x.size(0), [=, &rows = rows_for<T>(stream)](int64_t i) {
     const T* row = x + i * hidden;
-    prefetch(row + ahead * hidden, hidden);
+    prefetch_after(row, hidden);
     if (delta != nullptr) {
-      prefetch(delta + (i + ahead) * hidden, hidden);
+      prefetch_after(delta + i * hidden, hidden);
       rows.add(hidden, row, delta + i * hidden, residual + i * hidden);
       row = residual + i * hidden;  // the rounded sum is what backward and recompute will see
     }
@@ -60,14 +59,14 @@ void backward_weight(Stream& stream, const RmsNormBackward& op) {
   auto* dweight = op.dweight.as<A>();
   const int64_t rows = op.x.size(0);
   const int64_t hidden = op.x.size(1);
-  constexpr int64_t ahead = rows_ahead(kColumnBlock);
+  constexpr int64_t kRowsAhead = 8;
   parallel_blocks(stream, hidden, kColumnBlock,
                   [=, add = rows_for<T>(stream).add_norm_weight](int64_t begin, int64_t end) {
                     std::array<A, kColumnBlock> sums{};
                     for (int64_t i = 0; i < rows; ++i) {
                       const int64_t at = i * hidden + begin;
-                      prefetch(dy + at + ahead * hidden, end - begin);
-                      prefetch(x + at + ahead * hidden, end - begin);
+                      prefetch(dy + at + kRowsAhead * hidden, end - begin);
+                      prefetch(x + at + kRowsAhead * hidden, end - begin);
                       add(end - begin, dy + at, x + at, rstd[i], sums.data());
                     }
                     for (int64_t j = begin; j < end; ++j)
@@ -84,10 +83,9 @@ void backward_input(Stream& stream, const RmsNormBackward& op) {
   const auto* rstd = op.rstd.as<Accumulate<T>>();
   auto* dx = op.dx.as<T>();
   const int64_t hidden = op.x.size(1);
-  const int64_t ahead = rows_ahead(hidden);
   parallel_for(stream, op.x.size(0), [=, &rows = rows_for<T>(stream)](int64_t i) {
     for (const T* row : {dy, x, static_cast<const T*>(dx)})
-      prefetch(row + (i + ahead) * hidden, hidden);
+      prefetch_after(row + i * hidden, hidden);
     rows.norm_backward(hidden, dy + i * hidden, x + i * hidden, weight, rstd[i], dx + i * hidden);
   });
 }

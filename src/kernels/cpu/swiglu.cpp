@@ -13,9 +13,8 @@ void forward(Stream& stream, const SwigluForward& op) {
   const auto* gate_up = op.gate_up.as<T>();
   auto* y = op.y.as<T>();
   const int64_t width = op.y.size(1);
-  const int64_t ahead = rows_ahead(2 * width);
   parallel_for(stream, op.y.size(0), [=, swiglu = rows_for<T>(stream).swiglu](int64_t row) {
-    prefetch(gate_up + (row + ahead) * 2 * width, 2 * width);
+    prefetch_after(gate_up + row * 2 * width, 2 * width);
     swiglu(width, gate_up + row * 2 * width, y + row * width);
   });
 }
@@ -26,11 +25,10 @@ void backward(Stream& stream, const SwigluBackward& op) {
   const auto* dy = op.dy.as<T>();
   auto* dgate_up = op.dgate_up.as<T>();
   const int64_t width = op.dy.size(1);
-  const int64_t ahead = rows_ahead(2 * width);
   parallel_for(
       stream, op.dy.size(0), [=, backward = rows_for<T>(stream).swiglu_backward](int64_t row) {
-        prefetch(gate_up + (row + ahead) * 2 * width, 2 * width);
-        prefetch(dy + (row + ahead) * width, width);
+        prefetch_after(gate_up + row * 2 * width, 2 * width);
+        prefetch_after(dy + row * width, width);
         backward(width, gate_up + row * 2 * width, dy + row * width, dgate_up + row * 2 * width);
       });
 }
