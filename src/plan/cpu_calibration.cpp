@@ -8,6 +8,7 @@
 #include "base/check.h"
 #include "config/config_json.h"
 #include "config/value_text.h"
+#include "kernels/cpu/attention_kernels.h"
 #include "plan/sourced_json.h"
 #include "plan/step_estimate.h"
 
@@ -26,6 +27,10 @@ Json read_record(const std::string& path, const std::string& mode) {
   return record;
 }
 
+RunConfig config_of(const Json& record, const std::string& path) {
+  return config_from_json(record.at("config").dump(), printable(path));
+}
+
 /// The benchmark's ops whose passes the model tells apart (bench/op_cases.cpp).
 struct OpOfPass {
   MemoryPass pass;
@@ -41,8 +46,6 @@ constexpr std::array kOpsOfPasses{OpOfPass{MemoryPass::norm_forward, "residual +
                                   OpOfPass{MemoryPass::adamw, "AdamW"},
                                   OpOfPass{MemoryPass::gradient_norm, "sum of squares"},
                                   OpOfPass{MemoryPass::gradient_zero, "gradients to zero"}};
-
-constexpr int64_t kCpuAttentionBlock = 64;  // kernels/cpu/attention_kernels.h
 
 /// What a record of single ops says, in seconds and FLOP or bytes a second.
 struct OpRates {
@@ -61,20 +64,20 @@ struct TimedOp {
   double seconds = 0;
 };
 
-/// Of the first record, by which attention computes more than it must.
-double attention_excess(const std::string& path) {
-  const Json record = read_record(path, "ops");
-  const RunConfig config = config_from_json(record.at("config").dump(), printable(path));
-  return 1 + static_cast<double>(kCpuAttentionBlock) / static_cast<double>(config.model.seq_length);
-}
+struct TimedOps {
+  std::vector<TimedOp> ops;
+  int64_t seq_length = 0;
+};
 
 /// Each op of the first record at its quietest: the least median over all records, which are of one
 /// command.
-std::vector<TimedOp> read_ops(const std::vector<std::string>& paths) {
-  std::vector<TimedOp> ops;
+TimedOps read_ops(const std::vector<std::string>& paths) {
+  TimedOps timed;
+  std::vector<TimedOp>& ops = timed.ops;
   for (const std::string& path : paths) {
     const Json record = read_record(path, "ops");
     try {
+      timed.seq_length = config_of(record, path).model.seq_length;
       const Json& list = record.at("ops");
       if (ops.empty()) ops.resize(list.size(), {.seconds = HUGE_VAL});
       if (list.size() != ops.size())
@@ -87,7 +90,7 @@ std::vector<TimedOp> read_ops(const std::vector<std::string>& paths) {
       throw ConfigError("{}: {}", printable(path), printable(error.what()));
     }
   }
-  return ops;
+  return timed;
 }
 
 const TimedOp& find_op(const std::vector<TimedOp>& ops, const std::string& name) {
@@ -113,14 +116,14 @@ void fit_gemms(const std::vector<TimedOp>& ops, OpRates& rates) {
 }
 
 OpRates read_op_rates(const std::vector<std::string>& paths) {
-  const std::vector<TimedOp> ops = read_ops(paths);
+  const auto [ops, seq_length] = read_ops(paths);
   OpRates rates;
   fit_gemms(ops, rates);
   const auto flop_rate = [&](const char* name) {
     const TimedOp& op = find_op(ops, name);
     return op.flops / op.seconds;
   };
-  const double excess = attention_excess(paths.front());
+  const double excess = 1 + static_cast<double>(cpu::kWideTile) / static_cast<double>(seq_length);
   rates.attention_forward = flop_rate("attention forward") * excess;
   rates.attention_backward = flop_rate("attention backward") * excess;
   for (const OpOfPass& each : kOpsOfPasses) {
@@ -139,7 +142,7 @@ HardwareProfile profile_of(const OpRates& rates, int64_t cores) {
   p.gemm_overhead_us = rates.gemm_overhead * 1e6;
   p.attention_forward_tflops = rates.attention_forward / 1e12;
   p.attention_backward_tflops = rates.attention_backward / 1e12;
-  p.attention_block = kCpuAttentionBlock;
+  p.attention_block = cpu::kWideTile;
   for (const auto& [pass, rate] : rates.passes) p.pass_gbytes_per_second[pass] = rate / 1e9;
   p.memory_gbytes_per_second = p.pass_gbytes_per_second[MemoryPass::gradient_norm];
   p.ranks_per_node = 1 << 16;
@@ -239,7 +242,7 @@ int64_t memory_of(const Json& machine) {
 StepRecord read_step_record(const std::string& path) {
   const Json record = read_record(path, "step");
   try {
-    const RunConfig config = config_from_json(record.at("config").dump(), printable(path));
+    const RunConfig config = config_of(record, path);
     const RunShape run = resolve(config, record.at("grid").at("ranks").get<int>());
     return {step_case(config, run), record.at("step_ms").at("median").get<double>() / 1e3};
   } catch (const Json::exception& error) {
