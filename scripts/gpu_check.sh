@@ -169,7 +169,8 @@ fi
 one=(--tensor-model-parallel-size 1 --pipeline-model-parallel-size 1 --no-sequence-parallel
   --global-batch-size "$batch" --backend cuda)
 single=("${one[@]}" --micro-batch-size 1)
-# Weight gradients are added to fp32 half as often; the memory is the masters' whole upper halves.
+# Weight gradients are added to fp32 half as often; it fits as the masters' upper halves are the
+# bf16 weights.
 double=("${one[@]}" --micro-batch-size 2 --use-precision-aware-optimizer)
 times=(--warmup-iters 1 --bench-iters "$iters")
 train=("$bin/swallow-train")
@@ -225,18 +226,21 @@ fi
 # ---- 5. the checkers of memory and of races, as far as time is left
 
 PATH=$PATH:/usr/local/cuda/bin
-# racecheck knows nothing of the barriers by which cuDNN's Hopper kernels order their copies, and
-# reports each of them.
-declare -A exclude=([memcheck]="" [racecheck]="--kernel-name-exclude kns=cudnn")
-for tool in memcheck racecheck; do
+# sanitize TOOL FLAG...
+sanitize() {
+  local tool=$1
+  shift
   if command -v compute-sanitizer >/dev/null; then
-    # shellcheck disable=SC2086  # two words, or none
-    part "$tool" 60 compute-sanitizer --tool "$tool" ${exclude[$tool]} --error-exitcode 9 "${train[@]}" \
-      "${small[@]}" "$out/$tool.run" --train-iters 1 --backend cuda
+    part "$tool" 60 compute-sanitizer --tool "$tool" "$@" --error-exitcode 9 "${train[@]}" "${small[@]}" \
+      "$out/$tool.run" --train-iters 1 --backend cuda
   else
     left_out "$tool" "no compute-sanitizer"
   fi
-done
+}
+sanitize memcheck
+# racecheck knows nothing of the barriers by which cuDNN's Hopper kernels order their copies, and
+# reports each of them.
+sanitize racecheck --kernel-name-exclude kns=cudnn
 
 # ---- what it comes to
 
