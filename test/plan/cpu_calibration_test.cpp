@@ -121,4 +121,8 @@ TEST_CASE("records that a CPU's profile cannot be made from are refused", "[unit
                     Catch::Contains("none holds \"gradients to zero\""));
   CHECK_THROWS_WITH(calibrate_cpu({ops, save(folder, "without.json", without)}, {step}, 2),
                     Catch::Contains("without.json: holds 14 ops; expected 15"));
+  Json bare = ops_record(1);
+  bare.erase("config");
+  CHECK_THROWS_WITH(calibrate_cpu({save(folder, "bare.json", bare)}, {step}, 2),
+                    Catch::Contains("bare.json: ") && Catch::Contains("config"));
 }
