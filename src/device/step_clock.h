@@ -1,4 +1,5 @@
-// What a rank measures of its own steps: always how long it waits, and in some what it does when.
+// What a rank measures of its own steps: always how long it waits and for what, and in some what it
+// does when.
 #pragma once
 
 #include "device/stall_meter.h"
@@ -9,7 +10,8 @@ namespace swallow {
 struct StepClock {
   explicit StepClock(Device device) : stalls(device), timeline(device) {}
 
-  StallMeter stalls;
+  StallMeter stalls;        // at other ranks
+  double data_seconds = 0;  // that the stream had nothing to do while a micro-batch was fetched
   Timeline timeline;
 };
 

@@ -1,5 +1,7 @@
 #include "pipeline/executor.h"
 
+#include <chrono>
+
 namespace swallow {
 
 namespace {
@@ -38,7 +40,8 @@ PipelineExecutor::PipelineExecutor(LlamaStage& stage, Stream& stream, Communicat
       computed_(stream.device()),
       transferred_(stream.device()),
       sent_{{{Event(stream.device()), Event(stream.device())},
-             {Event(stream.device()), Event(stream.device())}}} {
+             {Event(stream.device()), Event(stream.device())}}},
+      launched_(stream.device()) {
   pending_.reserve(4);  // two messages each way is the most that a schedule groups
   if (stream.device().kind == DeviceKind::cpu) return;
   for (int i = 0; i < kStaged; ++i)
@@ -96,15 +99,26 @@ void PipelineExecutor::load_microbatch(int64_t microbatch, const LoadMicrobatch&
   const Timeline::Span span(clock_.timeline, Track::host, "load", stream_, microbatch);
   const Tensor& tokens = stage_.tokens(microbatch);
   const Tensor& targets = stage_.targets(microbatch);
-  if (staging_.empty()) return load(microbatch, tokens, targets);
+  if (staging_.empty()) return fetch(microbatch, load, tokens, targets);
   Staging& staging = staging_[static_cast<size_t>(num_loaded_++ % kStaged)];
   staging.copied.synchronize();
   const Tensor host_tokens = on_host(staging.tokens, tokens);
   const Tensor host_targets = on_host(staging.targets, targets);
-  load(microbatch, host_tokens, host_targets);
+  fetch(microbatch, load, host_tokens, host_targets);
   if (tokens) copy(stream_, tokens, host_tokens);
   if (targets) copy(stream_, targets, host_targets);
   staging.copied.record(stream_);
+}
+
+void PipelineExecutor::fetch(int64_t microbatch, const LoadMicrobatch& load, const Tensor& tokens,
+                             const Tensor& targets) {
+  using Clock = std::chrono::steady_clock;
+  launched_.record(stream_);
+  const auto begin = Clock::now();
+  load(microbatch, tokens, targets);
+  // A GPU that has not yet done what was launched before has waited for nothing here.
+  if (launched_.query())
+    clock_.data_seconds += std::chrono::duration<double>(Clock::now() - begin).count();
 }
 
 void PipelineExecutor::exchange(const Step& step) {

@@ -40,6 +40,9 @@ class PipelineExecutor {
   /// Before a buffer is written again that a transfer may still be reading.
   void wait_until_sent(Kind kind, int64_t microbatch);
   void load_microbatch(int64_t microbatch, const LoadMicrobatch& load);
+  /// Fills the host tensors and tells the clock how long the stream had to wait for it.
+  void fetch(int64_t microbatch, const LoadMicrobatch& load, const Tensor& tokens,
+             const Tensor& targets);
   void exchange(const Step& step);
   [[nodiscard]] Transfer transfer_of(const StageTransfer& transfer) const;
   [[nodiscard]] Event& sent(Kind kind, int64_t microbatch) {
@@ -54,6 +57,7 @@ class PipelineExecutor {
   Event computed_;                            // what a transfer must wait for
   Event transferred_;                         // what computation on received tensors must wait for
   std::array<std::array<Event, 2>, 2> sent_;  // by kind and buffer: before it is written again
+  Event launched_;                            // all work before the micro-batch being fetched
   std::vector<Staging> staging_;              // on a GPU; used in turn
   int64_t num_loaded_ = 0;
   std::vector<Transfer> pending_;  // reused, so that a step allocates nothing

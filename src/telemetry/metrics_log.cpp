@@ -173,12 +173,15 @@ void MetricsLog::write(const SaveMetrics& metrics) {
 
 void MetricsLog::write(const RankMetrics& metrics) {
   if (options_.places.stage_of_rank.empty()) return;
-  if (!ranks_.add(metrics, RankReport::Clock::now())) return;
+  const std::optional<RankMetrics> due = ranks_.add(metrics, RankReport::Clock::now());
+  if (!due) return;
   Json json = record("ranks");
-  json["step"] = metrics.step;
-  json["steps"] = metrics.steps;
-  json["compute_seconds"] = metrics.compute_seconds;
-  json["peak_memory_bytes"] = metrics.peak_memory_bytes;
+  json["step"] = due->step;
+  json["steps"] = due->steps;
+  json["compute_seconds"] = due->compute_seconds;
+  json["waiting_seconds"] = due->waiting_seconds;
+  json["data_seconds"] = due->data_seconds;
+  json["peak_memory_bytes"] = due->peak_memory_bytes;
   json["slow"] = ranks_.note();
   json["hosts"] = ranks_.places().host_names;
   json["node_of_rank"] = ranks_.places().node_of_rank;

@@ -19,11 +19,14 @@ struct RankPlaces {
   std::vector<std::string> host_names;  // of the nodes
 };
 
-/// Of each rank: means over `steps` steps up to `step`.
+/// Of each rank: means over `steps` steps up to `step`. The three times add up to a step's.
 struct RankMetrics {
   int64_t step = 0;
   int64_t steps = 1;
-  std::vector<double> compute_seconds;     // of a step, without waiting for other ranks
+  bool last = false;                       // the job takes no more steps
+  std::vector<double> compute_seconds;     // of a step, without waiting
+  std::vector<double> waiting_seconds;     // for other ranks, moving the bytes included
+  std::vector<double> data_seconds;        // waiting for micro-batches
   std::vector<int64_t> peak_memory_bytes;  // largest resident set so far
 
   /// Of the rank with the largest; 0 of none.
@@ -38,9 +41,10 @@ class RankReport {
 
   explicit RankReport(RankPlaces places);
 
-  /// Whether these are worth a record: the first, one a minute, and when another rank, or none, is
+  /// What a record is due of: the means over all steps since the record before, so that every step
+  /// is in one. Due are the first, one a minute, the last, and one when another rank, or none, is
   /// the slow one now.
-  bool add(const RankMetrics& metrics, Clock::time_point now);
+  std::optional<RankMetrics> add(const RankMetrics& metrics, Clock::time_point now);
 
   /// "slow: rank 37 (host b07) +18 %", or empty when nobody is.
   [[nodiscard]] std::string note() const;
@@ -51,8 +55,10 @@ class RankReport {
 
  private:
   [[nodiscard]] std::string name_of(int rank) const;
+  void collect(const RankMetrics& metrics);
 
   RankPlaces places_;
+  RankMetrics collected_{.steps = 0};  // since the last record, times as sums
   SlowRankWatch watch_;
   std::optional<Clock::time_point> recorded_;
   int64_t windows_ = 0;

@@ -15,18 +15,18 @@ double lower_median(std::vector<double> values) {
 
 }  // namespace
 
-std::optional<SlowRank> find_slow_rank(std::span<const double> compute_seconds,
+std::optional<SlowRank> find_slow_rank(std::span<const double> busy_seconds,
                                        std::span<const int> stages) {
   std::map<int, std::vector<double>> by_stage;
-  for (size_t rank = 0; rank < compute_seconds.size(); ++rank)
-    by_stage[stages[rank]].push_back(compute_seconds[rank]);
+  for (size_t rank = 0; rank < busy_seconds.size(); ++rank)
+    by_stage[stages[rank]].push_back(busy_seconds[rank]);
   std::map<int, double> medians;
   for (auto& [stage, seconds] : by_stage) medians[stage] = lower_median(std::move(seconds));
 
   std::optional<SlowRank> slowest;
-  for (size_t rank = 0; rank < compute_seconds.size(); ++rank) {
+  for (size_t rank = 0; rank < busy_seconds.size(); ++rank) {
     const double median = medians[stages[rank]];
-    const double over = compute_seconds[rank] - median;
+    const double over = busy_seconds[rank] - median;
     if (median <= 0 || over <= kSlowSeconds || over <= kSlowExcess * median) continue;
     if (!slowest || over / median > slowest->excess)
       slowest = SlowRank{static_cast<int>(rank), over / median};
@@ -34,10 +34,10 @@ std::optional<SlowRank> find_slow_rank(std::span<const double> compute_seconds,
   return slowest;
 }
 
-bool SlowRankWatch::add(std::span<const double> compute_seconds, int64_t steps) {
-  sums_.resize(compute_seconds.size());
+bool SlowRankWatch::add(std::span<const double> busy_seconds, int64_t steps) {
+  sums_.resize(busy_seconds.size());
   for (size_t rank = 0; rank < sums_.size(); ++rank)
-    sums_[rank] += compute_seconds[rank] * static_cast<double>(steps);
+    sums_[rank] += busy_seconds[rank] * static_cast<double>(steps);
   steps_ += steps;
   if (sums_.empty() || *std::max_element(sums_.begin(), sums_.end()) < kWindowSeconds) return false;
   if (steps_ < kWindowSteps) return false;

@@ -1,7 +1,7 @@
 // Which rank keeps the others waiting. In synchronous training a step takes all ranks the same
-// time; the slow one is the one that computes while the others wait in collectives. Ranks are
-// compared within their pipeline stage, because stages differ in work by design: the first holds
-// the embedding and the last the head.
+// time; the slow one is the one that computes, or waits for its data, while the others wait in
+// collectives: that is its busy time. Ranks are compared within their pipeline stage, because
+// stages differ in work by design: the first holds the embedding and the last the head.
 #pragma once
 
 #include <cstdint>
@@ -23,10 +23,10 @@ inline constexpr double kSlowExcess = 0.10;
 inline constexpr double kSlowSeconds = 0.002;
 
 /// The rank that exceeds its stage's median by the greatest share, if that is beyond both bounds.
-/// `compute_seconds` and `stages`: of each rank. The median of an even number is the lower of the
+/// `busy_seconds` and `stages`: of each rank. The median of an even number is the lower of the
 /// two in the middle, so that one rank of two, or one host of two, can be the slow one. A stage of
 /// one rank has nothing to be compared with.
-[[nodiscard]] std::optional<SlowRank> find_slow_rank(std::span<const double> compute_seconds,
+[[nodiscard]] std::optional<SlowRank> find_slow_rank(std::span<const double> busy_seconds,
                                                      std::span<const int> stages);
 
 /// Keeps noise from being named: a rank must be the slow one in two windows in a row, and is named
@@ -40,8 +40,8 @@ class SlowRankWatch {
 
   explicit SlowRankWatch(std::vector<int> stages) : stages_(std::move(stages)) {}
 
-  /// `compute_seconds`: each rank's mean over the last `steps` steps. True when a window has ended.
-  bool add(std::span<const double> compute_seconds, int64_t steps);
+  /// `busy_seconds`: each rank's mean over the last `steps` steps. True when a window has ended.
+  bool add(std::span<const double> busy_seconds, int64_t steps);
 
   /// The rank to name now.
   [[nodiscard]] const std::optional<SlowRank>& named() const noexcept { return named_; }

@@ -100,9 +100,13 @@ double TrainingEngine::reduce_loss(int64_t num_tokens) {
   return loss / static_cast<double>(num_tokens);
 }
 
-double TrainingEngine::waited_seconds() {
-  if (stream_.device().kind == DeviceKind::cuda) return clock_.stalls.seconds();
-  return world_.calls ? world_.calls->waited_seconds() : 0;
+Waits TrainingEngine::waits() {
+  Waits waits{.data = clock_.data_seconds};
+  if (stream_.device().kind == DeviceKind::cuda)
+    waits.ranks = clock_.stalls.seconds();
+  else if (world_.calls)
+    waits.ranks = world_.calls->waited_seconds();
+  return waits;
 }
 
 void TrainingEngine::reserve_timeline(int64_t steps) {

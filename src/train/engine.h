@@ -27,6 +27,12 @@ struct StepResult {
   bool updated = false;  // false: loss or gradient was not finite and the weights were not touched
 };
 
+/// Seconds in which a rank did not compute.
+struct Waits {
+  double ranks = 0;  // for others, moving the bytes included
+  double data = 0;   // for micro-batches
+};
+
 class TrainingEngine {
  public:
   /// Plans and allocates all memory of this rank. `config`, `stream` and `world` outlive the
@@ -46,14 +52,14 @@ class TrainingEngine {
   /// Mean loss over `num_microbatches` per data-parallel rank. Collective.
   double evaluate(const LoadMicrobatch& load, int64_t num_microbatches);
 
-  /// Seconds since construction in which this rank waited for others instead of computing, moving
-  /// the bytes included: the rest of a step's time is its own. On the CPU all calls of the three
-  /// groups count. On a GPU it is the time in which the computing stream stood still at what goes
-  /// on beside it (pipeline transfers, the optimizer's collectives) and at the reductions over all
-  /// ranks; calls within a tensor-parallel group run on that stream itself and are counted as
-  /// computing, so that the ranks of such a group, which wait for each other many times a layer,
-  /// look alike there.
-  [[nodiscard]] double waited_seconds();
+  /// Since construction: the rest of a step's time the rank computes. For other ranks: on the CPU
+  /// all calls of the three groups count. On a GPU it is the time in which the computing stream
+  /// stood still at what goes on beside it (pipeline transfers, the optimizer's collectives) and at
+  /// the reductions over all ranks; calls within a tensor-parallel group run on that stream itself
+  /// and are counted as computing, so that the ranks of such a group, which wait for each other
+  /// many times a layer, look alike there. For data: the time that `load` took, on a GPU only where
+  /// the stream had nothing left to do.
+  [[nodiscard]] Waits waits();
 
   /// What train_step records between Timeline::begin_step and end_step; room for it must be made.
   [[nodiscard]] Timeline& timeline() noexcept { return clock_.timeline; }

@@ -1,5 +1,5 @@
-// How each rank fares: the time it computed itself and its memory, told to all ranks in one small
-// reduction with every logged step.
+// How each rank fares: where the time of its steps went and its memory, told to all ranks in one
+// small reduction with every logged step.
 #pragma once
 
 #include <cstdint>
@@ -13,13 +13,19 @@ namespace swallow {
 
 [[nodiscard]] RankPlaces rank_places(const ProcessGrid& grid, const HostMap& hosts);
 
+/// Seconds of one step of this rank, which add up to it.
+struct StepParts {
+  double compute = 0;
+  double waiting = 0;  // for other ranks
+  double data = 0;     // waiting for micro-batches
+};
+
 class RankSurvey {
  public:
   /// Both outlive the survey.
   RankSurvey(const World& world, Stream& stream);
 
-  /// A step in which this rank computed for `compute_seconds`.
-  void add_step(double compute_seconds) noexcept;
+  void add_step(const StepParts& seconds) noexcept;
 
   /// Collective, one call: the means over the steps since the last time, after step `step`.
   [[nodiscard]] RankMetrics gather(int64_t step);
@@ -27,10 +33,11 @@ class RankSurvey {
  private:
   const World& world_;
   Stream& stream_;
-  std::vector<int64_t> host_;  // [2 * world size]: microseconds of a step, then bytes, of each rank
-  Buffer buffer_;              // the same on the device
-  double seconds_ = 0;         // since the last time
-  int64_t steps_ = 0;          // likewise
+  /// [4, world size]: microseconds of a step in the order of StepParts, then bytes.
+  std::vector<int64_t> host_;
+  Buffer buffer_;      // the same on the device
+  StepParts seconds_;  // since the last time
+  int64_t steps_ = 0;  // likewise
 };
 
 }  // namespace swallow

@@ -126,7 +126,7 @@ StepResult Trainer::train_step() {
   if (log.profile_step_start == iteration_ + 1) start_profiling(c_.stream.device());
   if (log.profile_step_end == iteration_ + 1) stop_profiling(c_.stream.device());
   tracing_.before_step(iteration_ + 1);
-  const double waited_before = engine_.waited_seconds();
+  const Waits before = engine_.waits();
   const auto start = std::chrono::steady_clock::now();
   const StepResult result =
       engine_.train_step(loader(train_data_.get(), consumed_samples_), iteration_, votes());
@@ -135,7 +135,10 @@ StepResult Trainer::train_step() {
   ++iteration_;
   consumed_samples_ += c_.config.training.global_batch_size;
   const double seconds = seconds_since(start);
-  survey_.add_step(seconds - (engine_.waited_seconds() - waited_before));
+  const Waits after = engine_.waits();
+  const double waiting = after.ranks - before.ranks;
+  const double data = after.data - before.data;
+  survey_.add_step({.compute = seconds - waiting - data, .waiting = waiting, .data = data});
   if (c_.end != nullptr) c_.end->note_step(std::chrono::duration<double>(seconds));
   tracing_.after_step(iteration_, is_last(result));
   report_step(result, seconds);
@@ -149,7 +152,8 @@ bool Trainer::is_last(const StepResult& result) const {
 }
 
 void Trainer::report_step(const StepResult& result, double seconds) {
-  if (iteration_ == 1 || due(iteration_, c_.config.log.log_interval)) survey_ranks();
+  const bool last = is_last(result);
+  if (iteration_ == 1 || due(iteration_, c_.config.log.log_interval) || last) survey_ranks(last);
   if (c_.metrics == nullptr) return;
   const int64_t samples = c_.config.training.global_batch_size;
   const int64_t s = c_.config.model.seq_length;
@@ -165,8 +169,9 @@ void Trainer::report_step(const StepResult& result, double seconds) {
                                 .peak_memory_bytes = peak_memory_bytes_});
 }
 
-void Trainer::survey_ranks() {
-  const RankMetrics ranks = survey_.gather(iteration_);
+void Trainer::survey_ranks(bool last) {
+  RankMetrics ranks = survey_.gather(iteration_);
+  ranks.last = last;
   peak_memory_bytes_ = ranks.most_memory();
   if (c_.metrics != nullptr) c_.metrics->write(ranks);
 }

@@ -68,7 +68,7 @@ class Trainer {
   [[nodiscard]] bool is_last(const StepResult& result) const;
   ExitCode end_early(bool for_good);
   void enter(Phase phase);
-  void survey_ranks();
+  void survey_ranks(bool last);
   void report_step(const StepResult& result, double seconds);
   void evaluate();
   void test();

@@ -20,10 +20,13 @@ RankPlaces places() {
   return {.stage_of_rank = {0, 0, 0, 0}, .node_of_rank = {0, 0, 1, 1}, .host_names = {"a", "b07"}};
 }
 
+/// Steps of 2 s, of which all ranks but one are busy for 1 s.
 RankMetrics metrics(double rank_2, int64_t step = 1) {
   return {.step = step,
           .steps = SlowRankWatch::kWindowSteps,
-          .compute_seconds = {1.0, 1.0, rank_2, 1.0},
+          .compute_seconds = {0.75, 0.75, 0.75, 0.75},
+          .waiting_seconds = {2.0 - 1.0, 2.0 - 1.0, 2.0 - rank_2, 2.0 - 1.0},
+          .data_seconds = {0.25, 0.25, rank_2 - 0.75, 0.25},
           .peak_memory_bytes = {10, 40, 30, 20}};
 }
 
@@ -61,9 +64,44 @@ TEST_CASE("a record is due at first, once a minute and when the slow rank change
 
 TEST_CASE("times of more ranks than there are places break a contract", "[unit][telemetry]") {
   RankReport report(places());
-  RankMetrics five = metrics(1.0);
-  five.compute_seconds.push_back(1.0);
-  CHECK_THROWS_AS(report.add(five, {}), ContractError);
+  for (const auto times :
+       {&RankMetrics::compute_seconds, &RankMetrics::waiting_seconds, &RankMetrics::data_seconds}) {
+    RankMetrics five = metrics(1.0);
+    (five.*times).push_back(1.0);
+    CHECK_THROWS_AS(report.add(five, {}), ContractError);
+  }
+}
+
+TEST_CASE("every step is in one record, which has their means", "[unit][telemetry]") {
+  RankReport report(places());
+  const auto window = [](int64_t step, int64_t steps, double compute) {
+    return RankMetrics{.step = step,
+                       .steps = steps,
+                       .compute_seconds = {compute, 0, 0, 0},
+                       .waiting_seconds = {0, compute, 0, 0},
+                       .data_seconds = {0, 0, 0, compute},
+                       .peak_memory_bytes = {step, 0, 0, 0}};
+  };
+  const RankReport::Clock::time_point start{};
+  const auto first = report.add(window(1, 1, 8), start);
+  REQUIRE(first);
+  CHECK(first->steps == 1);
+  CHECK(first->compute_seconds[0] == 8);
+  CHECK_FALSE(report.add(window(4, 3, 2), start + seconds(1)));
+  const auto second = report.add(window(5, 1, 6), start + seconds(61));
+  REQUIRE(second);
+  CHECK(second->step == 5);
+  CHECK(second->steps == 4);
+  CHECK(second->compute_seconds == std::vector<double>{3, 0, 0, 0});
+  CHECK(second->waiting_seconds == std::vector<double>{0, 3, 0, 0});
+  CHECK(second->data_seconds == std::vector<double>{0, 0, 0, 3});
+  CHECK(second->peak_memory_bytes[0] == 5);
+  RankMetrics end = window(7, 2, 1);
+  end.last = true;
+  const auto last = report.add(end, start + seconds(62));
+  REQUIRE(last);
+  CHECK(last->steps == 2);
+  CHECK(last->compute_seconds[0] == 1);
 }
 
 TEST_CASE("the times of all ranks are a line of the metrics file", "[unit][telemetry]") {
@@ -86,7 +124,9 @@ TEST_CASE("the times of all ranks are a line of the metrics file", "[unit][telem
   CHECK(rows[0]["slow"] == "");
   CHECK(rows[1]["slow"] == "slow: rank 2 (host b07) +50 %");
   CHECK(rows[1]["steps"] == SlowRankWatch::kWindowSteps);
-  CHECK(rows[1]["compute_seconds"] == std::vector{1.0, 1.0, 1.5, 1.0});
+  CHECK(rows[1]["compute_seconds"] == std::vector(4, 0.75));
+  CHECK(rows[1]["waiting_seconds"] == std::vector{1.0, 1.0, 0.5, 1.0});
+  CHECK(rows[1]["data_seconds"] == std::vector{0.25, 0.25, 0.75, 0.25});
   CHECK(rows[1]["peak_memory_bytes"] == std::vector{10, 40, 30, 20});
   CHECK(rows[1]["hosts"] == std::vector<std::string>{"a", "b07"});
   CHECK(rows[1]["node_of_rank"] == std::vector{0, 0, 1, 1});
