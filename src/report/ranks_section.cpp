@@ -18,6 +18,12 @@ namespace {
 constexpr double kSlowRank = 1 + kSlowExcess;  // times the median of the stage
 constexpr size_t kMostColumns = 16;
 
+/// In which others may have to wait for the rank. Older programs counted data as computing.
+double busy_seconds(const RanksRecord& record, size_t rank) {
+  return record.compute_seconds[rank] +
+         (record.data_seconds.empty() ? 0 : record.data_seconds[rank]);
+}
+
 /// Median of each rank's times over the records that are as wide as the last.
 std::vector<double> median_seconds(const RunRecord& run) {
   const size_t ranks = run.ranks.back().compute_seconds.size();
@@ -25,7 +31,7 @@ std::vector<double> median_seconds(const RunRecord& run) {
   for (size_t rank = 0; rank < ranks; ++rank) {
     std::vector<double> seconds;
     for (const RanksRecord& record : run.ranks)
-      if (record.compute_seconds.size() == ranks) seconds.push_back(record.compute_seconds[rank]);
+      if (record.compute_seconds.size() == ranks) seconds.push_back(busy_seconds(record, rank));
     medians.push_back(quantile(seconds, 0.5));
   }
   return medians;
@@ -84,7 +90,7 @@ HeatMap map_of(const RanksRecord& record, const RankTimes& times) {
   const Interval range = range_of(excesses);
   HeatMap map{{},
               {},
-              "compute time of a step against the median of the rank's stage",
+              "busy time of a step against the median of the rank's stage",
               fmt::format("{:.2f} times", range.low),
               fmt::format("{:.2f} times", range.high)};
   size_t widest = 0;
@@ -118,16 +124,17 @@ std::string slow_ranks_text(const RanksRecord& record, const RankTimes& times) {
 Section ranks_section(const RunRecord& run) {
   Section section{"ranks", "Ranks", {}};
   if (run.ranks.empty()) {
-    section.body = absent("each rank's compute time; ranks lines in metrics.jsonl would show it.");
+    section.body = absent("each rank's own time; ranks lines in metrics.jsonl would show it.");
     return section;
   }
   const RanksRecord& last = run.ranks.back();
   const RankTimes times = rank_times(run);
   section.body = paragraph(slow_ranks_text(last, times)) +
-                 heat_map(map_of(last, times)).element("compute time by host and rank") +
+                 heat_map(map_of(last, times)).element("busy time by host and rank") +
                  paragraph(fmt::format("A row a host, a column a place on it; in a cell the rank "
-                                       "and its median time over {} records. A frame and ! mark "
-                                       "more than {} times its stage's median.",
+                                       "and its median time over {} records, computing or waiting "
+                                       "for data. A frame and ! mark more than {} times its "
+                                       "stage's median.",
                                        run.ranks.size(), kSlowRank),
                            "note");
   return section;

@@ -44,6 +44,19 @@ std::vector<int> node_numbers(const Json& object, const char* key) {
   return nodes;
 }
 
+/// Whether a record has times, and those that it has of every rank.
+bool are_times(const RanksRecord& record) {
+  const auto sound = [](double seconds) { return seconds >= 0; };
+  const size_t ranks = record.compute_seconds.size();
+  for (const auto* seconds :
+       {&record.compute_seconds, &record.waiting_seconds, &record.data_seconds})
+    if ((!seconds->empty() && seconds->size() != ranks) ||
+        !std::all_of(seconds->begin(), seconds->end(), sound))
+      return false;
+  return ranks > 0 && record.step >= 0 && record.steps > 0 &&
+         record.waiting_seconds.empty() == record.data_seconds.empty();
+}
+
 class Reader {
  public:
   explicit Reader(RunRecord& run) : run_(run) {}
@@ -180,12 +193,15 @@ class Reader {
   }
 
   LineVerdict add_ranks(const Json& line) {
-    RanksRecord record{.step = integer_or(line, "step", 0),
+    RanksRecord record{.step = integer_or(line, "step", -1),
+                       .steps = integer_or(line, "steps", 1),
                        .compute_seconds = numbers(line, "compute_seconds"),
+                       .waiting_seconds = numbers(line, "waiting_seconds"),
+                       .data_seconds = numbers(line, "data_seconds"),
                        .peak_memory_bytes = numbers(line, "peak_memory_bytes"),
                        .hosts = {},
                        .node_of_rank = node_numbers(line, "node_of_rank")};
-    if (record.compute_seconds.empty()) return LineVerdict::damaged;
+    if (!are_times(record)) return LineVerdict::damaged;
     const auto hosts = line.find("hosts");
     if (hosts != line.end() && hosts->is_array())
       for (const Json& host : *hosts)
@@ -305,6 +321,7 @@ RunRecord read_run(const std::string& path) {
         printable(file.string()), run.damage.lines);
   mark_redone(run.steps);
   mark_redone(run.validations);
+  mark_redone(run.ranks);
   place_validations(run);
   const fs::path folder = file.has_parent_path() ? file.parent_path() : fs::path(".");
   run.config_file = read_config(folder / "config.json");

@@ -64,12 +64,17 @@ struct StageMemory {
   std::vector<std::pair<std::string, double>> bytes;  // by category
 };
 
+/// Of each rank: means over `steps` steps up to `step`.
 struct RanksRecord {
   int64_t step = 0;
-  std::vector<double> compute_seconds;  // by rank
+  int64_t steps = 0;
+  std::vector<double> compute_seconds;
+  std::vector<double> waiting_seconds;  // for other ranks; empty: an older record, without this
+  std::vector<double> data_seconds;     // waiting for micro-batches; likewise
   std::vector<double> peak_memory_bytes;
   std::vector<std::string> hosts;  // by node
   std::vector<int> node_of_rank;   // index into hosts; -1: not known
+  bool redone = false;             // a later job has done at least the last of its steps again
 };
 
 struct RunRecord {

@@ -89,7 +89,9 @@ void write_whole_run(RunFolder& folder) {
   folder.run(100);
   folder.step(110, 6, 2, "null", R"(,"skipped":true)");
   folder.step(112, 7, 2, "2.25", R"(,"mfu":0.4321)");
-  folder.line(R"({"schema":1,"kind":"ranks","step":7,"compute_seconds":[1,1,1,1,1,1.5,1,1],)"
+  folder.line(R"({"schema":1,"kind":"ranks","step":7,"steps":2,)"
+              R"("compute_seconds":[1,1,1,1,1,1.25,1,1],)"
+              R"("waiting_seconds":[1,1,1,1,1,0.5,1,1],"data_seconds":[0,0,0,0,0,0.25,0,0],)"
               R"("peak_memory_bytes":[5e9,5e9,5e9,5e9,5e9,5e9,5e9,5e9],"hosts":["n1","n2"],)"
               R"("node_of_rank":[0,0,0,0,1,1,1,1]})");
   folder.attempts(
@@ -110,13 +112,26 @@ TEST_CASE("a report is a well-formed page with the run's numbers", "[unit][repor
   REQUIRE(xml_problem(page).empty());
   REQUIRE(page.find("<script") == std::string::npos);
   REQUIRE(page.find("src=") == std::string::npos);
-  for (const char* part :
-       {"DP 2 × TP 2 × PP 2, 8 ranks", "best 2.3750 at step 5", "step 7 of 10, 7.17K tokens",
-        "1 update withheld", "1 step done again after a restart", "43.21 %",
-        "ja&lt;web&gt;&amp;&quot;x&quot;", "75.00 %", "5.68M", ">84<", ">120<", "2.00 GiB",
-        "rank 5 on n2 (1.50 times)", "stopped with its state saved (75)",
-        "no end told: killed, crashed or still running", "prefers-color-scheme:dark",
-        "checkpoint of step 5", "1 step with a loss that is not finite"})
+  for (const char* part : {"DP 2 × TP 2 × PP 2, 8 ranks",
+                           "best 2.3750 at step 5",
+                           "step 7 of 10, 7.17K tokens",
+                           "1 update withheld",
+                           "1 step done again after a restart",
+                           "43.21 %",
+                           "ja&lt;web&gt;&amp;&quot;x&quot;",
+                           "75.00 %",
+                           "5.68M",
+                           ">84<",
+                           ">120<",
+                           "2.00 GiB",
+                           "rank 5 on n2 (1.50 times)",
+                           "they cover 2 of 7 steps",
+                           "computed 51.6 % of the time",
+                           "stopped with its state saved (75)",
+                           "no end told: killed, crashed or still running",
+                           "prefers-color-scheme:dark",
+                           "checkpoint of step 5",
+                           "1 step with a loss that is not finite"})
     has(page, part);
 }
 

@@ -54,7 +54,13 @@ TEST_CASE("damaged lines are counted, named and passed over", "[unit][report]") 
                              R"({"schema":1,"kind":"validation","step":2})",
                              R"({"schema":1,"kind":"data","sources":[3]})",
                              R"({"schema":1,"kind":"memory","stages":[{"stage":0}]})",
-                             R"({"schema":1,"kind":"ranks","compute_seconds":["x"]})",
+                             R"({"schema":1,"kind":"ranks","step":2,"compute_seconds":["x"]})",
+                             R"({"schema":1,"kind":"ranks","step":2,"compute_seconds":[-1]})",
+                             R"({"schema":1,"kind":"ranks","compute_seconds":[1]})",
+                             R"({"schema":1,"kind":"ranks","step":2,"compute_seconds":[1,1],)"
+                             R"("waiting_seconds":[1,1],"data_seconds":[1]})",
+                             R"({"schema":1,"kind":"ranks","step":2,"compute_seconds":[1],)"
+                             R"("data_seconds":[1]})",
                              "[1,2]",
                              "{}",
                              std::string("\0\0\0", 3),
@@ -74,7 +80,7 @@ TEST_CASE("damaged lines are counted, named and passed over", "[unit][report]") 
   REQUIRE(run.damage.first.front() == "line 3: garbage");
   REQUIRE(run.damage.first.size() == 3);
   const std::string summary = terminal_summary(run);
-  REQUIRE(summary.find("16 of 21 lines could not be read") != std::string::npos);
+  REQUIRE(summary.find("20 of 25 lines could not be read") != std::string::npos);
 }
 
 TEST_CASE("what is no run is refused by name", "[unit][report]") {
