@@ -203,7 +203,8 @@ std::string value_text(double value, Unit unit) {
   const Scale scale = scale_of(std::abs(value), unit);
   const double scaled = value / scale.size;
   if (unit == Unit::percent) return fmt::format("{:.1f} %", scaled);
-  return fmt::format("{:.{}g}{}", scaled, std::abs(scaled) >= 1000 ? 4 : 3, scale.suffix);
+  // Three digits round to 1e+03 from here on.
+  return fmt::format("{:.{}g}{}", scaled, std::abs(scaled) >= 999.5 ? 4 : 3, scale.suffix);
 }
 
 std::string moment_text(double moment) {

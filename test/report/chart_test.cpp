@@ -63,6 +63,13 @@ TEST_CASE("ticks of any range are few, apart, inside and tell themselves apart",
   }
 }
 
+TEST_CASE("a value has three digits, and none of them is an exponent's", "[unit][report]") {
+  REQUIRE(value_text(0.1234, Unit::seconds) == "123 ms");
+  REQUIRE(value_text(0.99949, Unit::seconds) == "999 ms");
+  REQUIRE(value_text(0.99996, Unit::seconds) == "1000 ms");
+  REQUIRE(value_text(1, Unit::seconds) == "1 s");
+}
+
 TEST_CASE("a logarithmic axis puts equal factors at equal distances", "[unit][report]") {
   const PlotAxis axis = log_axis("", {1, 10000}, Unit::plain);
   REQUIRE(axis.position(1) == Approx(0));
