@@ -27,7 +27,8 @@
 #include "plan/ranking_table.h"
 #include "plan/software_profile.h"
 #include "plan/step_table.h"
-#include "report/plan_picture.h"
+#include "report/layout_map.h"
+#include "report/planned_step.h"
 #include "telemetry/number_text.h"
 #include "train/order_check.h"
 

@@ -8,7 +8,7 @@
 #include "report/curve.h"
 #include "report/gantt.h"
 #include "report/html.h"
-#include "report/plan_picture.h"
+#include "report/planned_step.h"
 #include "report/section.h"
 #include "report/trace.h"
 
