@@ -39,12 +39,16 @@ LineVerdict take(std::string_view text, std::vector<AttemptRecord>& attempts) {
 }  // namespace
 
 AttemptRecords read_attempts(const std::string& path) {
-  AttemptRecords records;
   std::error_code error;
-  if (!std::filesystem::is_regular_file(path, error)) return records;
-  records.found = true;
+  if (!std::filesystem::is_regular_file(path, error)) return {};
+  FileBytes file(path);
+  return read_attempts(std::ref(file));
+}
+
+AttemptRecords read_attempts(const ByteSource& lines) {
+  AttemptRecords records{.found = true};
   records.damage =
-      read_lines(path, [&](std::string_view line) { return take(line, records.attempts); });
+      read_lines(lines, [&](std::string_view line) { return take(line, records.attempts); });
   return records;
 }
 

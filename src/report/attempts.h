@@ -28,6 +28,7 @@ struct AttemptRecords {
 
 /// An empty record when there is no such file.
 AttemptRecords read_attempts(const std::string& path);
+AttemptRecords read_attempts(const ByteSource& lines);
 
 /// "stopped with its state saved: submit again" for 75.
 std::string describe_exit(int code);

@@ -4,12 +4,10 @@
 
 #include <cmath>
 #include <ctime>
-#include <fstream>
 #include <limits>
 
 #include "base/check.h"
 #include "config/value_text.h"
-#include "data/line_reader.h"
 
 namespace swallow {
 
@@ -35,15 +33,18 @@ int digits(std::string_view text, size_t at, size_t count) {
 
 }  // namespace
 
-LineDamage read_lines(const std::string& path,
+FileBytes::FileBytes(const std::string& path) : path_(path), file_(path, std::ios::binary) {
+  if (!file_) throw DataError("{}: cannot be opened", printable(path));
+}
+
+int64_t FileBytes::operator()(std::span<char> out) {
+  file_.read(out.data(), static_cast<std::streamsize>(out.size()));
+  if (file_.bad()) throw DataError("{}: reading failed", printable(path_));
+  return static_cast<int64_t>(file_.gcount());
+}
+
+LineDamage read_lines(const ByteSource& source,
                       const std::function<LineVerdict(std::string_view line)>& take) {
-  std::ifstream file(path, std::ios::binary);
-  if (!file) throw DataError("{}: cannot be opened", printable(path));
-  const auto source = [&](std::span<char> out) {
-    file.read(out.data(), static_cast<std::streamsize>(out.size()));
-    if (file.bad()) throw DataError("{}: reading failed", printable(path));
-    return static_cast<int64_t>(file.gcount());
-  };
   LineReader reader(source, kMaxLine, size_t{1} << 20);
   LineDamage damage;
   for (LineChunk chunk; reader.next(chunk);) {

@@ -3,11 +3,15 @@
 #pragma once
 
 #include <cstdint>
+#include <fstream>
 #include <functional>
 #include <nlohmann/json.hpp>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
+
+#include "data/line_reader.h"
 
 namespace swallow {
 
@@ -21,9 +25,20 @@ struct LineDamage {
 /// What reading a line came to.
 enum class LineVerdict : uint8_t { good, unknown, damaged };
 
-/// Calls `take` with every line that is not empty and counts its verdicts. Throws DataError when
-/// the file cannot be read.
-LineDamage read_lines(const std::string& path,
+/// The bytes of a file, to be handed on as std::ref(bytes). Throws DataError when it cannot be
+/// opened or reading fails.
+class FileBytes {
+ public:
+  explicit FileBytes(const std::string& path);
+  int64_t operator()(std::span<char> out);
+
+ private:
+  std::string path_;
+  std::ifstream file_;
+};
+
+/// Calls `take` with every line that is not empty and counts its verdicts.
+LineDamage read_lines(const ByteSource& source,
                       const std::function<LineVerdict(std::string_view line)>& take);
 
 /// One line as an object; discarded when it is none, or nested deeper than 64.

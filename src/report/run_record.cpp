@@ -242,15 +242,12 @@ void place_validations(RunRecord& run) {
   }
 }
 
-/// A config.json that another program wrote, or none, is no reason to refuse the run's numbers.
-Json read_config(const fs::path& path) {
+Json config_of(const fs::path& path) {
   std::error_code error;
   if (!fs::is_regular_file(path, error) || fs::file_size(path, error) > kMaxConfigBytes)
     return Json::object();
   std::ifstream file(path, std::ios::binary);
-  const std::string text{std::istreambuf_iterator<char>(file), {}};
-  Json config = parse_line(text);
-  return config.is_discarded() ? Json::object() : config;
+  return read_config(std::string{std::istreambuf_iterator<char>(file), {}});
 }
 
 /// The last part of the path that tells this run from another.
@@ -307,24 +304,35 @@ int64_t RunRecord::stage_of(size_t rank) const {
              : -1;
 }
 
-RunRecord read_run(const std::string& path) {
-  const fs::path file = metrics_path(path);
+RunRecord read_metrics(const ByteSource& bytes, const std::string& name) {
   RunRecord run;
-  run.path = path;
-  run.name = short_name(path);
   Reader reader(run);
-  run.damage = read_lines(file.string(), [&](std::string_view line) { return reader.take(line); });
+  run.damage = read_lines(bytes, [&](std::string_view line) { return reader.take(line); });
   if (run.timeline.empty())
     throw DataError(
         "{}: none of its {} lines is a record of a run; expected metrics.jsonl as swallow-train "
         "writes it",
-        printable(file.string()), run.damage.lines);
+        printable(name), run.damage.lines);
   mark_redone(run.steps);
   mark_redone(run.validations);
   mark_redone(run.ranks);
   place_validations(run);
+  return run;
+}
+
+Json read_config(std::string_view text) {
+  Json config = parse_line(text);
+  return config.is_discarded() ? Json::object() : config;
+}
+
+RunRecord read_run(const std::string& path) {
+  const fs::path file = metrics_path(path);
+  FileBytes bytes(file.string());
+  RunRecord run = read_metrics(std::ref(bytes), file.string());
+  run.path = path;
+  run.name = short_name(path);
   const fs::path folder = file.has_parent_path() ? file.parent_path() : fs::path(".");
-  run.config_file = read_config(folder / "config.json");
+  run.config_file = config_of(folder / "config.json");
   run.attempts = find_attempts(folder, run);
   std::error_code error;
   const fs::path trace = folder / "trace";

@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -107,5 +108,10 @@ struct RunRecord {
 /// like metrics.jsonl. Throws ConfigError when it is neither, DataError when nothing in it is a
 /// record of a run.
 RunRecord read_run(const std::string& path);
+
+/// What metrics.jsonl alone tells, out of its bytes; `name` is what a DataError calls it.
+RunRecord read_metrics(const ByteSource& bytes, const std::string& name);
+/// A config.json, or no members when the text is none: that is no reason to refuse a run's numbers.
+nlohmann::json read_config(std::string_view text);
 
 }  // namespace swallow
