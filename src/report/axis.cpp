@@ -100,6 +100,11 @@ std::string log_label(double value, Unit unit) {
   return fmt::format("{:g}{}", value / scale.size, scale.suffix);
 }
 
+/// Whether the ends are as good as one value: between them doubles run out before ticks do.
+bool is_point(const Interval& range) {
+  return !(range.length() > 1e-9 * std::max(std::abs(range.low), std::abs(range.high)));
+}
+
 std::tm fields_of(double moment) {
   const auto seconds = static_cast<std::time_t>(std::floor(moment));
   std::tm fields{};
@@ -119,7 +124,7 @@ double PlotAxis::position(double value) const {
 std::vector<Tick> round_ticks(Interval range, Unit unit, int most) {
   const double largest = std::max(std::abs(range.low), std::abs(range.high));
   const Scale scale = scale_of(largest, unit);
-  if (!(range.length() > 0))
+  if (is_point(range))
     return {{range.low, label_of(range.low / scale.size, range.low / scale.size, scale)}};
   const double low = range.low / scale.size;
   const double high = range.high / scale.size;
@@ -136,7 +141,7 @@ std::vector<Tick> round_ticks(Interval range, Unit unit, int most) {
 }
 
 PlotAxis linear_axis(std::string title, Interval range, Unit unit, int most_ticks) {
-  if (!(range.length() > 0)) {  // one value alone: room about it
+  if (is_point(range)) {  // one value alone: room about it
     const double room = range.low == 0.0 ? 1.0 : std::abs(range.low) * 0.1;
     range = {range.low - (range.low > 0 ? room : 0), range.low + room};
   }

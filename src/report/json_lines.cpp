@@ -78,19 +78,25 @@ nlohmann::json parse_line(std::string_view line) {
   return parsed.is_object() && !deep ? parsed : Json(Json::value_t::discarded);
 }
 
+double measurement(double value) {
+  constexpr double kMost = 1e100;
+  const double size = std::abs(value);
+  if (size <= kMost) return size < 1 / kMost ? 0.0 : value;
+  return std::numeric_limits<double>::quiet_NaN();
+}
+
 double number_or(const nlohmann::json& object, const char* key, double otherwise) {
   const auto found = object.find(key);
   if (found == object.end()) return otherwise;
   if (found->is_null()) return std::numeric_limits<double>::quiet_NaN();
-  return found->is_number() ? found->get<double>() : otherwise;
+  return found->is_number() ? measurement(found->get<double>()) : otherwise;
 }
 
 int64_t integer_or(const nlohmann::json& object, const char* key, int64_t otherwise) {
   const auto found = object.find(key);
+  constexpr double kMost = 1e15;  // below 2^53, so that a double holds it
   if (found == object.end() || !found->is_number_integer()) return otherwise;
-  const bool fits = !found->is_number_unsigned() ||
-                    found->get<uint64_t>() <= uint64_t{std::numeric_limits<int64_t>::max()};
-  return fits ? found->get<int64_t>() : otherwise;
+  return std::abs(found->get<double>()) <= kMost ? found->get<int64_t>() : otherwise;
 }
 
 std::string text_or(const nlohmann::json& object, const char* key, const std::string& otherwise) {

@@ -44,10 +44,15 @@ LineDamage read_lines(const ByteSource& source,
 /// One line as an object; discarded when it is none, or nested deeper than 64.
 nlohmann::json parse_line(std::string_view line);
 
-/// The number under `key`; `otherwise` when there is none or it is no number. JSON has no NaN: null
-/// stands for it.
+/// `value` as far as a measurement can be it: NaN beyond 1e100 in size, 0 within 1e-100 of it.
+/// Sums, products and quotients of a few then stay numbers, and pictures of them finite.
+double measurement(double value);
+
+/// The number under `key`, as a measurement; `otherwise` when there is none or it is no number.
+/// JSON has no NaN: null stands for it.
 double number_or(const nlohmann::json& object, const char* key, double otherwise);
-/// The whole number under `key`; `otherwise` when there is none that fits.
+/// The whole number under `key`; `otherwise` when there is none or it counts nothing that a run
+/// has, beyond 10^15 in size.
 int64_t integer_or(const nlohmann::json& object, const char* key, int64_t otherwise);
 std::string text_or(const nlohmann::json& object, const char* key, const std::string& otherwise);
 

@@ -52,8 +52,7 @@ int64_t microbatches_of(const RunRecord& run) {
   const int64_t world = run.jobs.back().world_size;
   if (tp < 1 || pp < 1 || micro < 1 || tp > world || pp > world || world % (tp * pp) != 0) return 0;
   const int64_t batches = run.setting("global_batch_size", 0) / (micro * (world / (tp * pp)));
-  constexpr int64_t kMost = 4096;  // of one picture
-  return batches >= 1 && batches <= kMost ? batches : 0;
+  return std::max<int64_t>(batches, 0);
 }
 
 /// The whole step, and where bars are too many for their numbers its beginning again, larger.
@@ -83,7 +82,10 @@ std::string plan_alone(const RunRecord& run) {
   const int64_t stages = run.setting("pipeline_model_parallel_size", 0);
   const int64_t microbatches = microbatches_of(run);
   constexpr int64_t kMostStages = 256;
-  if (stages < 2 || stages > kMostStages || microbatches < 1) return {};
+  constexpr int64_t kMostForwards = 1 << 15;  // of a picture of some 10 MB
+  if (stages < 2 || stages > kMostStages || microbatches < 1 ||
+      microbatches > kMostForwards / stages)
+    return {};
   const auto bars = planned_bars(run, static_cast<int>(stages), microbatches,
                                  SimulationCosts::uniform(static_cast<int>(stages), 1, 2));
   return step_pictures({{gantt_title("planned", bars, Unit::plain), bars}}, Unit::plain,

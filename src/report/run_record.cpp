@@ -30,9 +30,15 @@ std::vector<double> numbers(const Json& object, const char* key) {
   if (found == object.end() || !found->is_array()) return values;
   for (const Json& value : *found) {
     if (!value.is_number()) return {};
-    values.push_back(value.get<double>());
+    values.push_back(measurement(value.get<double>()));
   }
   return values;
+}
+
+/// No setting of a run is larger than 2^31, and products of two of these fit.
+int64_t setting_in(const Json& object, const char* key, int64_t otherwise) {
+  const int64_t value = integer_or(object, key, otherwise);
+  return std::abs(value) <= int64_t{1} << 31 ? value : otherwise;
 }
 
 /// By rank; -1 for what is no number of a node.
@@ -115,7 +121,7 @@ class Reader {
   LineVerdict add_job(const Json& line) {
     JobRecord record{.begin = kNone,
                      .end = kNone,
-                     .world_size = integer_or(line, "world_size", 0),
+                     .world_size = setting_in(line, "world_size", 0),
                      .parameters = integer_or(line, "parameters", 0),
                      .build = text_or(line, "build", "")};
     const auto config = line.find("config");
@@ -186,7 +192,8 @@ class Reader {
       stages.push_back(
           {.stage = numbered ? number->template get<int64_t>() : std::ssize(stages), .bytes = {}});
       for (const auto& [category, value] : bytes->items())
-        if (value.is_number()) stages.back().bytes.emplace_back(category, value.get<double>());
+        if (value.is_number())
+          stages.back().bytes.emplace_back(category, measurement(value.template get<double>()));
     }
     run_.memory = std::move(stages);
     return LineVerdict::good;
@@ -293,7 +300,7 @@ const Json& RunRecord::config() const {
 }
 
 int64_t RunRecord::setting(const char* key, int64_t otherwise) const {
-  return integer_or(config(), key, otherwise);
+  return setting_in(config(), key, otherwise);
 }
 
 int64_t RunRecord::stage_of(size_t rank) const {

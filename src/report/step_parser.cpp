@@ -49,7 +49,7 @@ class StepBuilder {
 
   void take(std::string_view key, const FlatValue& value) {
     using Kind = FlatValue::Kind;
-    if (value.kind == Kind::number) take_number(key, value.number);
+    if (value.kind == Kind::number) take_number(key, measurement(value.number));
     if (value.kind == Kind::boolean && key == "skipped") record_.skipped = value.boolean;
     if (value.kind == Kind::text && key == "kind") is_step_ = value.text == "step";
     if (value.kind == Kind::text && key == "time") record_.moment = parse_moment(value.text);

@@ -109,6 +109,30 @@ TEST_CASE("sections without records say what would make them appear", "[unit][re
     has(page, part);
 }
 
+TEST_CASE("whatever the numbers, a page's pictures are finite and of bounded size",
+          "[unit][report]") {
+  for (const char* number : {"1.7976931348623157e308", "1e100", "1e99", "-1e99", "1e-99", "5e-324",
+                             "0", "2.5000000000000004"}) {
+    CAPTURE(number);
+    RunFolder folder;
+    folder.line(R"({"schema":1,"kind":"run","time":"2026-03-02T12:00:00","world_size":256,)"
+                R"("config":{"tensor_model_parallel_size":1,"pipeline_model_parallel_size":256,)"
+                R"("micro_batch_size":1,"global_batch_size":4096,"seq_length":64}})");
+    for (int step = 1; step <= 3; ++step)
+      folder.step(step, step, 1, step == 2 ? number : "2.5",
+                  step == 2 ? fmt::format(R"(,"mfu":{0},"peak_memory_bytes":{0})", number) : "");
+    folder.line(fmt::format(R"({{"schema":1,"kind":"ranks","step":2,"steps":999999999999999,)"
+                            R"("compute_seconds":[{0},1],"waiting_seconds":[1,{0}],)"
+                            R"("data_seconds":[1,1],"peak_memory_bytes":[{0},{0}]}})",
+                            number));
+    report({folder.path(), "--output", folder / "page.html"});
+    const std::string page = test::read_file(folder / "page.html");
+    REQUIRE(xml_problem(page).empty());
+    REQUIRE(test::has_finite_places(page));
+    REQUIRE(page.size() < size_t{1} << 20);
+  }
+}
+
 TEST_CASE("a run without a single step is a page too", "[unit][report]") {
   RunFolder folder;
   folder.run(0);

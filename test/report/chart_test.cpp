@@ -70,6 +70,18 @@ TEST_CASE("a value has three digits, and none of them is an exponent's", "[unit]
   REQUIRE(value_text(1, Unit::seconds) == "1 s");
 }
 
+TEST_CASE("an axis of values that are nearly one has its marks too", "[unit][report]") {
+  for (const double low : {2.5, -2.5, 1e99, 1e-99}) {
+    CAPTURE(low);
+    const PlotAxis axis = linear_axis("", {low, std::nextafter(low, 1e100)}, Unit::plain, 6);
+    REQUIRE(axis.range.low <= low);
+    REQUIRE(axis.range.length() > 0.01 * std::abs(low));
+    REQUIRE(axis.ticks.size() > 1);
+    REQUIRE(axis.ticks.size() <= 6);
+  }
+  REQUIRE(round_ticks({2.5, std::nextafter(2.5, 3)}, Unit::plain, 6).size() == 1);
+}
+
 TEST_CASE("a logarithmic axis puts equal factors at equal distances", "[unit][report]") {
   const PlotAxis axis = log_axis("", {1, 10000}, Unit::plain);
   REQUIRE(axis.position(1) == Approx(0));

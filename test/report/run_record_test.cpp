@@ -83,6 +83,30 @@ TEST_CASE("damaged lines are counted, named and passed over", "[unit][report]") 
   REQUIRE(summary.find("20 of 25 lines could not be read") != std::string::npos);
 }
 
+TEST_CASE("numbers that no run has are not taken for measurements", "[unit][report]") {
+  RunFolder folder;
+  folder.run(0);
+  folder.step(1, 1, 1, "1e101", R"(,"mfu":1e-101)");
+  folder.step(2, 2, 1, "-1e308", R"(,"x":[],"mfu":5e-324)");  // by way of the whole parser
+  folder.validation(3, 2, 1e308, 1);
+  folder.line(
+      R"({"schema":1,"kind":"data","sources":[{"tokens":1000000000000001,"documents":999}]})");
+  folder.line(R"({"schema":1,"kind":"run","world_size":2147483649,"parameters":-9e18,)"
+              R"("config":{"seq_length":9223372036854775807,"micro_batch_size":2147483648}})");
+  const RunRecord run = read_run(folder.path());
+  REQUIRE(run.damage.damaged == 0);
+  for (const StepRecord& step : run.steps) {
+    REQUIRE(std::isnan(step.loss));
+    REQUIRE(step.mfu == 0);
+  }
+  REQUIRE(std::isnan(run.validations[0].loss));
+  REQUIRE(run.sources[0].tokens == 0);
+  REQUIRE(run.sources[0].documents == 999);
+  REQUIRE(run.jobs[1].world_size == 0);
+  REQUIRE(run.setting("seq_length", 7) == 7);
+  REQUIRE(run.setting("micro_batch_size", 7) == 2147483648);
+}
+
 TEST_CASE("what is no run is refused by name", "[unit][report]") {
   RunFolder folder;
   REQUIRE(message_of<ConfigError>([&] { read_run(folder.path()); }).find("metrics.jsonl") !=
