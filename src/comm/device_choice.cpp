@@ -14,7 +14,8 @@ Device choose_device(const LocalPlace& place, CommBackend backend) {
         place.rank, place.size);
   if (place.num_visible == 1) return {DeviceKind::cuda, 0};
   if (place.rank < place.num_visible) return {DeviceKind::cuda, place.rank};
-  if (backend == CommBackend::host) return {DeviceKind::cuda, place.rank % place.num_visible};
+  if (backend == CommBackend::host || backend == CommBackend::sockets)
+    return {DeviceKind::cuda, place.rank % place.num_visible};
   throw ConfigError(
       "{} ranks on a host with {} GPUs: NCCL needs a GPU for each rank; expected at most {} ranks "
       "a "

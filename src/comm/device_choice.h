@@ -17,8 +17,8 @@ struct LocalPlace {
 };
 
 /// One visible GPU is the rank's own, as the launcher gave it to the rank; of several it takes the
-/// one with its number. With CommBackend::host ranks take turns when there are fewer. Throws
-/// ConfigError when there is none, or too few for one each.
+/// one with its number. With CommBackend::host or sockets ranks take turns when there are fewer.
+/// Throws ConfigError when there is none, or too few for one each.
 [[nodiscard]] Device choose_device(const LocalPlace& place, CommBackend backend);
 
 /// Throws ConfigError naming the ranks when two have the same GPU. `uuid_of_rank`: [world size]

@@ -9,6 +9,7 @@
 #include <system_error>
 
 #include "base/check.h"
+#include "comm/lost_peer.h"
 
 namespace swallow {
 
@@ -18,10 +19,6 @@ constexpr uint32_t kMagic = 0x53574c57;  // "SWLW"
 
 // Pieces given to one system call; a header and its payload are two.
 constexpr size_t kMaxPieces = 16;
-
-// A rank that fails closes its connections shortly before or after it tells the control plane why.
-// The reason is worth waiting for: it names the cause, the closed connection only an effect.
-constexpr std::chrono::milliseconds kGrace{300};
 
 }  // namespace
 
@@ -43,7 +40,7 @@ SocketEngine::~SocketEngine() {
 void SocketEngine::drain() noexcept {
   for (const Socket& socket : peers_.sockets)
     if (socket.valid()) shutdown(socket.fd(), SHUT_WR);
-  const Deadline deadline = deadline_after(kGrace);
+  const Deadline deadline = deadline_after(kReasonGrace);
   for (const Socket& socket : peers_.sockets) {
     if (!socket.valid()) continue;
     std::array<std::byte, 1 << 14> bytes;
@@ -179,9 +176,7 @@ void SocketEngine::check_header(int peer, const Piece& piece) const {
                     .count = header.count};
   const bool agree = piece.expected.kind == CallKind::receive ? matches(theirs, piece.expected)
                                                               : theirs == piece.expected;
-  if (!agree)
-    throw CommError("{}: rank {} called {}, but rank {} called {}", peers_.name, global(index()),
-                    to_string(piece.expected), global(peer), to_string(theirs));
+  if (!agree) throw CommError("{}", differing_calls(peers_, piece.expected, peer, theirs));
   if (header.number != piece.number)
     throw CommError("{}: {} is call number {} of rank {}, but number {} of rank {}", peers_.name,
                     to_string(theirs), piece.number, global(index()), header.number, global(peer));
@@ -219,33 +214,18 @@ SocketEngine::Progress SocketEngine::wait(Deadline deadline) {
 void SocketEngine::throw_lost(int peer) {
   // Somebody else's header may show that calls differ, which is why the peer has gone.
   for (int other = 0; other < size(); ++other) static_cast<void>(move(other, Way::in));
-  await_reason();
+  await_reason(control_, timeout_);
   throw CommError("{}: rank {} called {}, but rank {} has closed the connection", peers_.name,
                   global(index()), to_string(*doing_), global(peer));
 }
 
-/// Throws the reason for which the job ends, if it comes soon.
-void SocketEngine::await_reason() {
-  pollfd control{control_.wake_fd(), POLLIN, 0};
-  const Deadline deadline = deadline_after(std::min(kGrace, timeout_));
-  while (control.fd >= 0 && AwakeClock::now() < deadline) {
-    if (poll(&control, 1, poll_timeout(deadline)) > 0) control_.check();
-  }
-}
-
 void SocketEngine::throw_silent() {
-  std::string silent;
+  std::vector<int> silent;
   for (int peer = 0; peer < size(); ++peer) {
     const auto i = static_cast<size_t>(peer);
-    if (!sends_[i].empty() || !receives_[i].empty()) silent += fmt::format(" {}", global(peer));
+    if (!sends_[i].empty() || !receives_[i].empty()) silent.push_back(peer);
   }
-  const std::string what = fmt::format("{}: rank {} called {} and has waited {} s for rank{}",
-                                       peers_.name, global(index()), to_string(*doing_),
-                                       std::chrono::duration<double>(timeout_).count(), silent);
-  // Those may be waiting in turn: rank 0 adds who does not.
-  control_.abort(what);
-  await_reason();
-  throw CommError("{}", what);
+  swallow::throw_silent(control_, peers_, *doing_, timeout_, silent);
 }
 
 }  // namespace swallow

@@ -7,20 +7,17 @@
 
 #include <chrono>
 #include <cstddef>
-#include <string>
 #include <vector>
 
 #include "comm/call.h"
+#include "comm/group_place.h"
 #include "launch/control_plane.h"
 #include "launch/socket.h"
 
 namespace swallow {
 
 /// A group's connections; the index of a peer is its rank within the group.
-struct PeerSockets {
-  std::string name;             // "tp group", for messages
-  int index = 0;                // this rank within the group
-  std::vector<int> members;     // global ranks
+struct PeerSockets : GroupPlace {
   std::vector<Socket> sockets;  // connected and non-blocking; none at `index`
 };
 
@@ -35,7 +32,7 @@ class SocketEngine {
   ~SocketEngine();
 
   [[nodiscard]] int index() const noexcept { return peers_.index; }
-  [[nodiscard]] int size() const noexcept { return static_cast<int>(peers_.members.size()); }
+  [[nodiscard]] int size() const noexcept { return peers_.size(); }
   [[nodiscard]] ControlPlane& control() noexcept { return control_; }
 
   // These queue what run() will do, in order for each peer and direction. Memory must stay until
@@ -83,7 +80,7 @@ class SocketEngine {
   [[nodiscard]] Queue& sends(int peer) { return sends_[static_cast<size_t>(peer)]; }
   [[nodiscard]] Queue& receives(int peer) { return receives_[static_cast<size_t>(peer)]; }
   [[nodiscard]] int fd(int peer) const { return peers_.sockets[static_cast<size_t>(peer)].fd(); }
-  [[nodiscard]] int global(int peer) const { return peers_.members[static_cast<size_t>(peer)]; }
+  [[nodiscard]] int global(int peer) const { return peers_.global(peer); }
 
   Progress move(int peer, Way way);
   void advance(int peer, Queue& queue, Way way, size_t bytes);
@@ -92,7 +89,6 @@ class SocketEngine {
   [[nodiscard]] Progress wait(Deadline deadline);
   [[noreturn]] void throw_lost(int peer);
   [[noreturn]] void throw_silent();
-  void await_reason();
   void drain() noexcept;
 
   PeerSockets peers_;

@@ -77,17 +77,16 @@ uint64_t random_key() {
 
 class MeshBuilder {
  public:
-  MeshBuilder(const ProcessGrid& grid, int rank, ControlPlane& control,
+  MeshBuilder(const GroupPlaces& places, const std::array<bool, 3>& wanted, ControlPlane& control,
               const TransportOptions& options);
 
   void connect_to_lower_ranks(const std::vector<Address>& addresses);
   void accept_higher_ranks(const Socket& listener);
-  [[nodiscard]] SocketMesh take() && { return std::move(mesh_); }
+  [[nodiscard]] std::array<PeerSockets, 3> take() && { return std::move(mesh_); }
 
   void set_key(uint64_t key) { key_ = key; }
 
  private:
-  [[nodiscard]] std::array<PeerSockets*, 3> groups() { return {&mesh_.tp, &mesh_.dp, &mesh_.pp}; }
   [[nodiscard]] std::string missing_ranks();
   void wait_for_callers(const Socket& listener);
   /// False when the caller is done with: admitted or turned away.
@@ -99,26 +98,20 @@ class MeshBuilder {
   ControlPlane& control_;
   Deadline deadline_;
   uint64_t key_ = 0;
-  SocketMesh mesh_;
+  std::array<PeerSockets, 3> mesh_;
+  std::array<bool, 3> wanted_{};
   std::vector<Caller> callers_;
   std::vector<pollfd> polled_;
 };
 
-PeerSockets make_group(const char* name, std::vector<int> members, int rank) {
-  const auto place = std::find(members.begin(), members.end(), rank);
-  const int index = narrow<int>(place - members.begin());
-  std::vector<Socket> sockets(members.size());
-  return {name, index, std::move(members), std::move(sockets)};
+MeshBuilder::MeshBuilder(const GroupPlaces& places, const std::array<bool, 3>& wanted,
+                         ControlPlane& control, const TransportOptions& options)
+    : rank_(control.rank()), control_(control), deadline_(deadline_after(options.timeout)) {
+  for (size_t axis = 0; axis < places.size(); ++axis) {
+    mesh_[axis] = {places[axis], std::vector<Socket>(places[axis].members.size())};
+    wanted_[axis] = wanted[axis] && places[axis].size() > 1;
+  }
 }
-
-MeshBuilder::MeshBuilder(const ProcessGrid& grid, int rank, ControlPlane& control,
-                         const TransportOptions& options)
-    : rank_(rank),
-      control_(control),
-      deadline_(deadline_after(options.timeout)),
-      mesh_{make_group("tp group", grid.tp_group(rank), rank),
-            make_group("dp group", grid.dp_group(rank), rank),
-            make_group("pp group", grid.pp_group(rank), rank)} {}
 
 void MeshBuilder::adopt(PeerSockets& group, size_t place, Socket socket) {
   set_keepalive(socket);
@@ -128,10 +121,11 @@ void MeshBuilder::adopt(PeerSockets& group, size_t place, Socket socket) {
 }
 
 void MeshBuilder::connect_to_lower_ranks(const std::vector<Address>& addresses) {
-  uint32_t axis = 0;
-  for (PeerSockets* group : groups()) {
-    for (size_t place = 0; place < static_cast<size_t>(group->index); ++place) {
-      const int peer = group->members[place];
+  for (uint32_t axis = 0; axis < mesh_.size(); ++axis) {
+    if (!wanted_[axis]) continue;
+    PeerSockets& group = mesh_[axis];
+    for (size_t place = 0; place < static_cast<size_t>(group.index); ++place) {
+      const int peer = group.members[place];
       const Address& address = addresses[static_cast<size_t>(peer)];
       std::string why;
       std::optional<Socket> socket = try_connect_tcp(address.host, address.port, deadline_, why);
@@ -146,19 +140,20 @@ void MeshBuilder::connect_to_lower_ranks(const std::vector<Address>& addresses) 
       greeting.to = peer;
       greeting.key = key_;
       send_all(*socket, &greeting, sizeof greeting, deadline_);
-      adopt(*group, place, std::move(*socket));
+      adopt(group, place, std::move(*socket));
     }
-    ++axis;
   }
 }
 
 std::string MeshBuilder::missing_ranks() {
   std::string text;
-  for (const PeerSockets* group : groups())
-    for (size_t place = 0; place < group->members.size(); ++place)
-      if (group->members[place] != rank_ && !group->sockets[place].valid())
+  for (size_t axis = 0; axis < mesh_.size(); ++axis) {
+    const PeerSockets& group = mesh_[axis];
+    for (size_t place = 0; wanted_[axis] && place < group.members.size(); ++place)
+      if (group.members[place] != rank_ && !group.sockets[place].valid())
         text +=
-            fmt::format("{}{} ({})", text.empty() ? "" : ", ", group->members[place], group->name);
+            fmt::format("{}{} ({})", text.empty() ? "" : ", ", group.members[place], group.name);
+  }
   return text;
 }
 
@@ -197,11 +192,10 @@ bool MeshBuilder::listen_to(Caller& caller) {
 void MeshBuilder::admit(Caller& caller) {
   Greeting greeting;
   std::memcpy(&greeting, caller.bytes.data(), sizeof greeting);
-  const auto all = groups();
   if (greeting.magic != Greeting{}.magic || greeting.key != key_ || greeting.to != rank_ ||
-      greeting.axis >= all.size())
+      greeting.axis >= mesh_.size() || !wanted_[greeting.axis])
     return;
-  PeerSockets& group = *all[greeting.axis];
+  PeerSockets& group = mesh_[greeting.axis];
   const auto found = std::find(group.members.begin(), group.members.end(), greeting.from);
   const auto place = static_cast<size_t>(found - group.members.begin());
   if (found == group.members.end() || greeting.from <= rank_ || group.sockets[place].valid())
@@ -211,10 +205,10 @@ void MeshBuilder::admit(Caller& caller) {
 
 }  // namespace
 
-SocketMesh connect_mesh(const ProcessGrid& grid, int rank, ControlPlane& control,
-                        const TransportOptions& options) {
-  MeshBuilder builder(grid, rank, control, options);
-  if (grid.world_size() == 1) return std::move(builder).take();
+std::array<PeerSockets, 3> connect_mesh(const GroupPlaces& places,
+                                        const std::array<bool, 3>& wanted, ControlPlane& control,
+                                        const TransportOptions& options) {
+  MeshBuilder builder(places, wanted, control, options);
   // A connection waits in the backlog until its turn, so connecting first cannot deadlock. The
   // system lowers the number to what it allows (4096 on Linux).
   const Socket listener =

@@ -1,5 +1,8 @@
 #include "comm/world.h"
 
+#include <unistd.h>
+
+#include <array>
 #include <exception>
 
 #include "base/awake_clock.h"
@@ -8,6 +11,8 @@
 #include "comm/nccl.h"
 #include "comm/pause.h"
 #include "comm/recorded_communicator.h"
+#include "comm/shared_communicator.h"
+#include "comm/shared_groups.h"
 #include "comm/socket_communicator.h"
 #include "comm/socket_mesh.h"
 #include "comm/solo_communicator.h"
@@ -18,19 +23,52 @@ namespace swallow {
 
 namespace {
 
-std::unique_ptr<Communicator> make_communicator(PeerSockets peers, ControlPlane& control,
-                                                const TransportOptions& options) {
-  if (peers.members.size() == 1) return std::make_unique<SoloCommunicator>();
-  auto sockets = std::make_unique<SocketCommunicator>(std::move(peers), control, options.timeout);
-  if (options.device.kind == DeviceKind::cpu) return sockets;
-  return std::make_unique<StagedCommunicator>(std::move(sockets), options.device);
+/// Looks at a flag before a wait sleeps, some tens of microseconds in all.
+constexpr int kSpins = 1000;
+
+int spins_before_sleep(const SharedGroups& shared) {
+  return shared.num_neighbours <= sysconf(_SC_NPROCESSORS_ONLN) ? kSpins : 0;
 }
 
-void connect_sockets(World& world, const TransportOptions& options) {
-  SocketMesh mesh = connect_mesh(world.grid, world.rank, *world.control, options);
-  world.tp = make_communicator(std::move(mesh.tp), *world.control, options);
-  world.dp = make_communicator(std::move(mesh.dp), *world.control, options);
-  world.pp = make_communicator(std::move(mesh.pp), *world.control, options);
+SharedGroups shared_groups(const GroupPlaces& places, ControlPlane& control, CommBackend backend) {
+  if (backend == CommBackend::sockets) return {.complete = false};
+  return share_memory(places, control);
+}
+
+std::array<PeerSockets, 3> socket_groups(const GroupPlaces& places, const SharedGroups& shared,
+                                         ControlPlane& control, const TransportOptions& options) {
+  if (shared.complete) return {};
+  std::array<bool, 3> wanted{};
+  for (size_t axis = 0; axis < places.size(); ++axis) wanted[axis] = !shared.memory[axis];
+  return connect_mesh(places, wanted, control, options);
+}
+
+/// Groups within a host share memory, others talk through sockets.
+void connect_hosts(World& world, const TransportOptions& options) {
+  const std::array groups{&world.tp, &world.dp, &world.pp};
+  if (world.grid.world_size() == 1) {
+    for (auto* group : groups) *group = std::make_unique<SoloCommunicator>();
+    return;
+  }
+  const GroupPlaces places = group_places(world.grid, world.rank);
+  SharedGroups shared = shared_groups(places, *world.control, options.backend);
+  auto sockets = socket_groups(places, shared, *world.control, options);
+  const SharedBoard::Waiting waiting{options.timeout, spins_before_sleep(shared)};
+  for (size_t axis = 0; axis < groups.size(); ++axis) {
+    std::unique_ptr<Communicator>& group = *groups[axis];
+    if (places[axis].size() == 1) {
+      group = std::make_unique<SoloCommunicator>();
+      continue;
+    }
+    if (shared.memory[axis])
+      group = std::make_unique<SharedCommunicator>(std::move(*shared.memory[axis]), places[axis],
+                                                   *world.control, waiting);
+    else
+      group = std::make_unique<SocketCommunicator>(std::move(sockets[axis]), *world.control,
+                                                   options.timeout);
+    if (options.device.kind == DeviceKind::cuda)
+      group = std::make_unique<StagedCommunicator>(std::move(group), options.device);
+  }
 }
 
 /// What tells this GPU from every other, also between hosts.
@@ -123,10 +161,12 @@ World make_world(const ProcessGrid& grid, int rank, std::unique_ptr<ControlPlane
               .timeout = options.timeout};
   const bool on_gpu = options.device.kind == DeviceKind::cuda;
   SWALLOW_CHECK(on_gpu || options.backend != CommBackend::nccl, "NCCL connects GPUs, not CPUs");
-  if (on_gpu && options.backend != CommBackend::host && grid.world_size() > 1)
+  const bool over_nccl =
+      on_gpu && (options.backend == CommBackend::automatic || options.backend == CommBackend::nccl);
+  if (over_nccl && grid.world_size() > 1)
     connect_gpus(world, options);
   else
-    connect_sockets(world, options);
+    connect_hosts(world, options);
   record_calls(world);
   return world;
 }

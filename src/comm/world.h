@@ -59,9 +59,10 @@ class CancelOnError {
   int exceptions_at_birth_;
 };
 
-/// Through what ranks talk. automatic: NCCL between GPUs, sockets between CPUs. host: sockets
-/// always; tensors on a GPU go through host memory, and ranks may share a GPU.
-enum class CommBackend : uint8_t { automatic, host, nccl };
+/// Through what ranks talk. automatic: NCCL between GPUs; between CPUs memory that the ranks of a
+/// host share, and sockets between hosts. host: as between CPUs always; tensors on a GPU go through
+/// host memory, and ranks may share a GPU. sockets: likewise, but also within a host.
+enum class CommBackend : uint8_t { automatic, host, sockets, nccl };
 
 struct TransportOptions {
   /// The name or address under which the other ranks reach this machine. The rank listens on every

@@ -21,6 +21,8 @@ CommBackend comm_backend(CommChoice choice) {
   switch (choice) {
     case CommChoice::host:
       return CommBackend::host;
+    case CommChoice::sockets:
+      return CommBackend::sockets;
     case CommChoice::nccl:
       return CommBackend::nccl;
     default:

@@ -22,8 +22,11 @@ struct EnumNames<Backend> {
 
 template <>
 struct EnumNames<CommChoice> {
-  static constexpr std::array<std::pair<CommChoice, std::string_view>, 3> table{
-      {{CommChoice::automatic, "auto"}, {CommChoice::host, "host"}, {CommChoice::nccl, "nccl"}}};
+  static constexpr std::array<std::pair<CommChoice, std::string_view>, 4> table{
+      {{CommChoice::automatic, "auto"},
+       {CommChoice::host, "host"},
+       {CommChoice::sockets, "sockets"},
+       {CommChoice::nccl, "nccl"}}};
 };
 
 template <>

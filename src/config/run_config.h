@@ -10,7 +10,7 @@
 namespace swallow {
 
 enum class Backend : uint8_t { cpu, cuda };
-enum class CommChoice : uint8_t { automatic, host, nccl };
+enum class CommChoice : uint8_t { automatic, host, sockets, nccl };
 enum class ParamsDtype : uint8_t { bf16, fp32, fp64 };
 enum class Recompute : uint8_t { none, selective, full };
 enum class PipelineSchedule : uint8_t { one_f_one_b, gpipe };

@@ -188,11 +188,14 @@ TEST_CASE("a circle of waits over several groups is found", "[ranks][comm]") {
     CHECK_THAT(error, Contains("deadlock") && Contains("rank 0 in tp group: barrier") &&
                           Contains("rank 1 in dp group: barrier"));
   }
-  const auto timed_out =
-      errors_of(Transport::sockets, {.dp = 2, .tp = 2}, body, std::chrono::milliseconds(100));
-  CHECK(std::any_of(timed_out.begin(), timed_out.end(), [](const std::string& error) {
-    return error.find("called barrier and has waited 0.1 s for rank") != std::string::npos;
-  }));
+  for (const Transport transport : {Transport::memory, Transport::sockets}) {
+    INFO(name_of(transport));
+    const auto timed_out =
+        errors_of(transport, {.dp = 2, .tp = 2}, body, std::chrono::milliseconds(100));
+    CHECK(std::any_of(timed_out.begin(), timed_out.end(), [](const std::string& error) {
+      return error.find("called barrier and has waited 0.1 s for rank") != std::string::npos;
+    }));
+  }
 }
 
 TEST_CASE("a group is not used again after a failure", "[ranks][comm]") {

@@ -6,7 +6,8 @@ using namespace swallow;
 using Catch::Matchers::Contains;
 
 TEST_CASE("a rank takes the GPU with its number, or the only one that it sees", "[unit][comm]") {
-  for (const CommBackend backend : {CommBackend::automatic, CommBackend::nccl, CommBackend::host}) {
+  for (const CommBackend backend :
+       {CommBackend::automatic, CommBackend::nccl, CommBackend::host, CommBackend::sockets}) {
     CHECK(choose_device({.rank = 0, .size = 1, .num_visible = 8}, backend).index == 0);
     for (int rank = 0; rank < 8; ++rank) {
       const Device device = choose_device({rank, 8, 8}, backend);
@@ -19,7 +20,8 @@ TEST_CASE("a rank takes the GPU with its number, or the only one that it sees", 
 
 TEST_CASE("ranks share GPUs in turn only when that was asked for", "[unit][comm]") {
   for (int rank = 0; rank < 5; ++rank)
-    CHECK(choose_device({rank, 5, 2}, CommBackend::host).index == rank % 2);
+    for (const CommBackend backend : {CommBackend::host, CommBackend::sockets})
+      CHECK(choose_device({rank, 5, 2}, backend).index == rank % 2);
   for (const CommBackend backend : {CommBackend::automatic, CommBackend::nccl})
     CHECK_THROWS_WITH(choose_device({2, 5, 2}, backend),
                       Contains("5 ranks") && Contains("2 GPUs") && Contains("--comm host"));

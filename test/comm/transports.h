@@ -12,20 +12,26 @@
 
 namespace swallow {
 
-enum class Transport { threads, sockets };
-inline constexpr Transport kTransports[] = {Transport::threads, Transport::sockets};
+enum class Transport { threads, memory, sockets };
+inline constexpr Transport kTransports[] = {Transport::threads, Transport::memory,
+                                            Transport::sockets};
 
 inline std::string name_of(Transport transport) {
-  return transport == Transport::threads ? "threads" : "sockets";
+  return transport == Transport::threads  ? "threads"
+         : transport == Transport::memory ? "shared memory"
+                                          : "sockets";
 }
 
-/// Ranks are threads of this process in both cases; `timeout` is for sockets.
+/// Ranks are threads of this process in all cases; `timeout` is for those that could be processes.
 inline void run_over(Transport transport, GridShape shape, const std::function<void(World&)>& body,
                      std::chrono::milliseconds timeout = std::chrono::minutes(1)) {
   if (transport == Transport::threads) return run_ranks(shape, body);
   ThreadJob job(shape);
   const ProcessGrid grid(shape);
-  const TransportOptions options{.host = "127.0.0.1", .timeout = timeout};
+  const TransportOptions options{
+      .host = "127.0.0.1",
+      .timeout = timeout,
+      .backend = transport == Transport::memory ? CommBackend::automatic : CommBackend::sockets};
   run_ranks(
       job, shape.world_size(),
       [&](int rank) { return make_world(grid, rank, job.control(rank), options); }, body);

@@ -121,7 +121,8 @@ TEST_CASE("strangers that call at a rank's port are turned away", "[ranks][comm]
   const ProcessGrid grid(shape);
   ThreadJob job(shape);
   const auto make = [&](int rank) {
-    return make_world(grid, rank, std::make_unique<BusyNeighbourhood>(job.control(rank)), {});
+    return make_world(grid, rank, std::make_unique<BusyNeighbourhood>(job.control(rank)),
+                      {.backend = CommBackend::sockets});
   };
   REQUIRE_NOTHROW(run_ranks(job, 4, make, [](World& world) {
     Stream stream(Device{});
@@ -136,7 +137,8 @@ TEST_CASE("ranks off the loopback can be reached by any of their addresses", "[r
   ThreadJob job(shape);
   const auto make = [&](int rank) {
     // Not the loopback, so every interface is listened on; to connect to it means this machine.
-    return make_world(ProcessGrid(shape), rank, job.control(rank), {.host = "0.0.0.0"});
+    return make_world(ProcessGrid(shape), rank, job.control(rank),
+                      {.host = "0.0.0.0", .backend = CommBackend::sockets});
   };
   REQUIRE_NOTHROW(run_ranks(job, 2, make, [](World& world) { world.dp->barrier(); }));
 }
