@@ -86,7 +86,7 @@ void visit_parallel_fields(Config& c, Visitor& visit) {
         {.low = 0, .high = 100'000, .low_open = true});
   field(c.phase_timeouts, "phase_timeouts", "watchdog [minutes]: setup=60,step=30; 0: none");
   field(c.backend, "backend", "where the ranks compute");
-  field(c.comm, "comm", "transport; auto: NCCL, on CPUs shared memory or TCP");
+  field(c.comm, "comm", "transport; auto: NCCL; shared memory or TCP");
   field(c.gemm_tuning, "gemm_tuning", "GPU: measure the kernels of each product once");
   field(c.gemm_table_dir, "gemm_table_dir", "folder of the results; none: the user's cache");
   field(c.cpu_threads, "cpu_threads", "threads per rank; 0: a fair share of the cores", {0, 4096});
