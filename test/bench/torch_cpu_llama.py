@@ -50,6 +50,7 @@ def main():
     if a.mode == "eager":
         F.scaled_dot_product_attention = plain_attention
     pure = a.dtype == "bf16" and a.pure_bf16
+    release = tuple(int(part) for part in torch.__version__.split(".")[:2])
     torch.set_default_dtype(torch.bfloat16 if pure else torch.float32)
     model = torch_llama.PlainLlama(a)
     torch.set_default_dtype(torch.float32)
@@ -58,7 +59,7 @@ def main():
         optimizer = torch_llama.MasterAdamW(params)
     else:
         optimizer = torch.optim.AdamW(params, lr=1e-4, betas=(0.9, 0.95), weight_decay=0.1,
-                                      **({"fused": True} if torch.__version__ >= "2.4" else {}))
+                                      **({"fused": True} if release >= (2, 4) else {}))
     tokens = torch.randint(a.vocab, (a.batch, a.seq + 1))
 
     def loss_of():
