@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
-"""The speed of PyTorch on a Llama on a CPU, for comparison with `swallow-train bench` (cpu_peers.sh).
+"""The speed and losses of PyTorch on a Llama on a CPU, for comparison with ours (cpu_peers.sh).
 
-The model is torch_llama.py's plain one. bf16 means autocast over fp32 parameters in `eager` and
-`sdpa`, which is PyTorch's advice for CPUs, or bf16 parameters with fp32 masters with --pure-bf16.
-Also runs on releases before scaled_dot_product_attention and torch.compile. Random tokens of one
-repeated batch: the loss starts near ln(vocabulary) and falls. Prints one line of JSON.
+The model is torch_llama.py's plain one. The batch, the same every step, and the first weights are
+those that cpu_peers.sh gives ours, and so is the optimizer: matrices decay, norms do not. bf16
+means autocast over fp32 parameters in `eager` and `sdpa`, which is PyTorch's advice for CPUs, or
+bf16 parameters with fp32 masters with --pure-bf16. Also runs on releases before
+scaled_dot_product_attention and torch.compile. Prints one line of JSON.
 """
 
 import argparse
@@ -17,7 +18,9 @@ import time
 import torch
 import torch.nn.functional as F
 
+import peer_tokens
 import torch_llama
+import torch_weights
 
 
 def plain_attention(q, k, v, is_causal, enable_gqa):
@@ -32,6 +35,8 @@ def parse():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     for name in ("layers", "hidden", "ffn", "heads", "seq", "batch"):
         parser.add_argument(f"--{name}", type=int, required=True)
+    parser.add_argument("--tokens", required=True, help="folder that peer_tokens.py has filled")
+    parser.add_argument("--weights", required=True, help="model.safetensors of an --export-hf")
     parser.add_argument("--vocab", type=int, default=32000)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--warmup", type=int, default=2)
@@ -45,7 +50,6 @@ def parse():
 def main():
     a = parse()
     a.kv_heads = a.heads
-    torch.manual_seed(1234)
     torch.set_num_threads(a.threads)
     if a.mode == "eager":
         F.scaled_dot_product_attention = plain_attention
@@ -54,13 +58,16 @@ def main():
     torch.set_default_dtype(torch.bfloat16 if pure else torch.float32)
     model = torch_llama.PlainLlama(a)
     torch.set_default_dtype(torch.float32)
+    torch_weights.load(model, a.weights)
     params = list(model.parameters())
     if pure:
         optimizer = torch_llama.MasterAdamW(params)
     else:
-        optimizer = torch.optim.AdamW(params, lr=1e-4, betas=(0.9, 0.95), weight_decay=0.1,
-                                      **({"fused": True} if release >= (2, 4) else {}))
-    tokens = torch.randint(a.vocab, (a.batch, a.seq + 1))
+        optimizer = torch.optim.AdamW(
+            [{"params": [p for p in params if p.dim() > 1], "weight_decay": 0.1},
+             {"params": [p for p in params if p.dim() == 1], "weight_decay": 0.0}],
+            lr=1e-4, betas=(0.9, 0.95), **({"fused": True} if release >= (2, 4) else {}))
+    tokens = torch.tensor(peer_tokens.read(a.tokens, a.batch))
 
     def loss_of():
         autocast = a.dtype == "bf16" and not pure
@@ -86,8 +93,7 @@ def main():
         if i >= a.warmup:
             seconds.append(time.perf_counter() - began)
     print(json.dumps({"torch": torch.__version__, "ms": 1e3 * statistics.median(seconds),
-                      "min_ms": 1e3 * min(seconds), "loss_first": losses[0],
-                      "loss_last": losses[-1]}))
+                      "min_ms": 1e3 * min(seconds), "losses": losses}))
 
 
 if __name__ == "__main__":
