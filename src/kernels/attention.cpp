@@ -32,6 +32,8 @@ void check_common(const Op& op, Least least_bytes) {
   const DType dtype = op.qkv.dtype;
   SWALLOW_CHECK(dtype == DType::f32 || dtype == DType::bf16 || dtype == DType::f64,
                 "attention of {}", to_string(op.qkv));
+  // A row's greatest score is sought before scores are scaled.
+  SWALLOW_CHECK(op.scale > 0, "attention: scale {} is not above 0", op.scale);
   const int64_t width = (shape.heads + 2 * shape.kv_heads) * shape.head_dim;
   require(op.qkv, dtype, {shape.sequence, shape.batch, width}, "qkv");
   require(op.out, dtype, {shape.sequence, shape.batch, shape.heads * shape.head_dim}, "out");

@@ -30,7 +30,7 @@ struct AttentionForward {
   Tensor out;        // [s, b, n/t * d] out
   Tensor stats;      // [b, n/t, s] out, accumulation type: log(sum(exp(scores))) of each row
   Tensor workspace;  // [>= attention_workspace_bytes] u8
-  double scale = 0;  // 1 / sqrt(d)
+  double scale = 0;  // 1 / sqrt(d); above 0
   void check() const;
 };
 

@@ -65,6 +65,17 @@ TEST_CASE("attention matches the textbook on a longer sequence", "[unit][attenti
   });
 }
 
+TEST_CASE("attention matches the textbook in tasks of many tiles", "[unit][attention]") {
+  // Alone, a thread takes as many tiles at a time as there may be, and fewer at the end of a head.
+  Stream alone(Device{}, 1);
+  for_each_level(alone, [&] {
+    for (const DType dtype : {DType::f32, DType::bf16}) {
+      check_shape(alone, {600, 1, 4, 2, 48}, dtype);
+      check_shape(alone, {200, 1, 4, 2, 96}, dtype);
+    }
+  });
+}
+
 TEST_CASE("attention survives scores of any size", "[unit][device][attention]") {
   const auto device = GENERATE(from_range(devices()));
   for (const DType dtype : {DType::f32, DType::f64}) {
@@ -104,7 +115,8 @@ TEST_CASE("attention backward matches central differences", "[unit][attention]")
 TEST_CASE("attention gives the same bits for any number of threads", "[unit][attention]") {
   for (const DType dtype : {DType::f32, DType::bf16, DType::f64})
     for (const AttentionShape& shape :
-         {AttentionShape{300, 1, 2, 1, 16}, AttentionShape{70, 2, 4, 2, 8}}) {
+         {AttentionShape{300, 1, 2, 1, 16}, AttentionShape{70, 2, 4, 2, 8},
+          AttentionShape{600, 1, 4, 2, 32}}) {
       INFO(describe(shape, dtype));
       Stream alone(Device{}, 1);
       for_each_level(alone, [&] {
@@ -166,6 +178,7 @@ TEST_CASE("attention refuses shapes and workspaces that do not fit", "[unit][att
   refused([](auto& op) { op.shape.kv_heads = 2; });
   refused([](auto& op) { op.shape.heads = 3; });
   refused([](auto& op) { op.shape.head_dim = 0; });
+  refused([](auto& op) { op.scale = 0; });
   refused([](auto& op) { op.stats.dtype = DType::bf16; });
   refused([](auto& op) { op.out = op.out.rows(0, 32); });
   refused([](auto& op) { op.out.data = nullptr; });

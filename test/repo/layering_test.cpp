@@ -116,6 +116,7 @@ TEST_CASE("files for wider instruction sets share no inline function with others
       "\"kernels/cpu/amx_tiles.h\"",
       "\"kernels/cpu/attention_kernels.h\"",
       "\"kernels/cpu/avx512_attention.h\"",
+      "\"kernels/cpu/avx512_attention_passes.h\"",
       "\"kernels/cpu/avx512_bf16_operands.h\"",
       "\"kernels/cpu/avx512_vectors.h\"",
       "\"kernels/cpu/block_sums.h\"",

@@ -1,5 +1,5 @@
-// What wide_attention.cpp needs of an instruction set: whole tasks of one tile, since softmax is as
-// wide as the products are. See panel_kernels.h on what the implementing files may include.
+// What wide_attention.cpp needs of an instruction set: whole tasks of a few tiles, since softmax is
+// as wide as the products are. See panel_kernels.h on what the implementing files may include.
 #pragma once
 
 #include <cstdint>
@@ -9,6 +9,10 @@ namespace swallow::cpu {
 /// Tokens of a tile of queries or keys; the last tile is padded with zeros.
 inline constexpr int64_t kWideTile = 64;
 
+/// The most tiles that a task takes. They follow each other and share what is packed of the others;
+/// how many there are changes no bits.
+inline constexpr int64_t kTaskTiles = 8;
+
 /// Token i of a head lies at data + i * stride elements, `head_dim` elements long.
 struct TokenRows {
   void* data;
@@ -17,30 +21,29 @@ struct TokenRows {
 
 struct WideForwardTask {
   TokenRows q, k, v, out;
-  int64_t head_dim, sequence, tile;
+  float* stats;  // [s] out, for the tiles
+  int64_t head_dim, sequence, first, tiles;
   float scale;
-  float* maximum;  // [kWideTile] out: of the scaled scores of each query
-  float* sum;      // [kWideTile] out: of exp(score - maximum)
   void* scratch;
 };
 
-/// dq of one tile of queries, and their delta.
+/// dq of tiles of queries, and their delta.
 struct WideBackwardQueriesTask {
   TokenRows q, k, v, out, dout, dq;
   const float* stats;  // [s]
-  float* delta;        // [s] out, for the tile
-  int64_t head_dim, sequence, tile;
+  float* delta;        // [s] out, for the tiles
+  int64_t head_dim, sequence, first, tiles;
   float scale;
   void* scratch;
 };
 
-/// dk and dv of one tile of keys. The `group` query heads follow each other: in q and dout
+/// dk and dv of tiles of keys. The `group` query heads follow each other: in q and dout
 /// `head_dim` elements apart, in stats and delta `sequence`.
 struct WideBackwardKeysTask {
   TokenRows q, k, v, dout, dk, dv;
   const float* stats;
   const float* delta;
-  int64_t group, head_dim, sequence, tile;
+  int64_t group, head_dim, sequence, first, tiles;
   float scale;
   void* scratch;
 };

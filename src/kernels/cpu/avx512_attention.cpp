@@ -1,5 +1,5 @@
 // Attention in f32, of f32 operands or of bf16 ones that are widened as they are packed.
-#include "kernels/cpu/avx512_attention.h"
+#include "kernels/cpu/avx512_attention_passes.h"
 
 namespace swallow::cpu {
 
@@ -41,8 +41,8 @@ struct F32Operands : Elements {
   static void enter() {}
   static void leave() {}
   static void store_right(float* right, int64_t row, int64_t group, __m512 even, __m512 odd) {
-    _mm512_storeu_ps(right + row * kWideTile + group * kLanes, even);
-    _mm512_storeu_ps(right + (row + 1) * kWideTile + group * kLanes, odd);
+    _mm512_storeu_ps(right + row * kStrip + group * kLanes, even);
+    _mm512_storeu_ps(right + (row + 1) * kStrip + group * kLanes, odd);
   }
   /// Tokens [i, i + 16), elements [d, d + 16).
   static void load_square(const TokenTile<Element>& x, int64_t i, int64_t d,
@@ -63,25 +63,33 @@ struct F32Operands : Elements {
           _mm512_storeu_si512(rows + (i + j) * depth + d, square[j]);
       }
   }
-  static void pack_columns(const TokenTile<Element>& x, int64_t depth, float* columns) {
+  /// Strips lie `strip_stride` elements apart.
+  static void pack_columns(const TokenTile<Element>& x, int64_t depth, float* columns,
+                           int64_t strip_stride) {
+    for (int64_t i = 0; i < kWideTile; i += kLanes)
+      for (int64_t d = 0; d < depth; d += kLanes) {
+        __m512i square[16];
+        load_square(x, i, d, square);
+        transpose_square(square);
+        float* const to = columns + i / kStrip * strip_stride + i % kStrip;
+        for (int64_t j = 0; j < kLanes; ++j) _mm512_storeu_si512(to + (d + j) * kStrip, square[j]);
+      }
+  }
+  static void pack_transposed(const TokenTile<Element>& x, int64_t depth, float* rows) {
     for (int64_t i = 0; i < kWideTile; i += kLanes)
       for (int64_t d = 0; d < depth; d += kLanes) {
         __m512i square[16];
         load_square(x, i, d, square);
         transpose_square(square);
         for (int64_t j = 0; j < kLanes; ++j)
-          _mm512_storeu_si512(columns + (d + j) * kWideTile + i, square[j]);
+          _mm512_storeu_si512(rows + (d + j) * kWideTile + i, square[j]);
       }
   }
-  /// Of single elements, left and right operands lie alike.
-  static void pack_transposed(const TokenTile<Element>& x, int64_t depth, float* rows) {
-    pack_columns(x, depth, rows);
-  }
-  template <bool kAdds>
+  template <Product product>
   static void multiply(const float* a, const float* b, int64_t rows, int64_t depth, float* c) {
-    multiply_broadcast<kAdds>(a, b, rows, depth, c, [](__m512 sum, __m512 x, __m512 y) {
-      return _mm512_fmadd_ps(x, y, sum);
-    });
+    multiply_broadcast<product>(
+        a, product == Product::results ? kWideTile : depth, b, kStrip, rows, depth, c,
+        [](__m512 sum, __m512 x, __m512 y) { return _mm512_fmadd_ps(x, y, sum); });
   }
 };
 

@@ -8,13 +8,15 @@ namespace {
 struct PairOperands : Bf16Operands {
   static void enter() {}
   static void leave() {}
-  template <bool kAdds>
-  static void multiply(const uint16_t* a, const uint16_t* b, int64_t rows, int64_t depth,
-                       float* c) {
-    multiply_broadcast<kAdds>(a, b, rows, depth / 2, c, [](__m512 sum, __m512 x, __m512 y) {
-      return _mm512_dpbf16_ps(sum, reinterpret_cast<const __m512bh&>(x),
-                              reinterpret_cast<const __m512bh&>(y));
-    });
+  template <Product product>
+  static void multiply(const uint16_t* a, const void* b, int64_t rows, int64_t depth, float* c) {
+    constexpr bool adds = product == Product::results;
+    multiply_broadcast<product>(a, (adds ? kWideTile : depth) / 2, b,
+                                adds ? kRightBytes / 4 : kStrip, rows, depth / 2, c,
+                                [](__m512 sum, __m512 x, __m512 y) {
+                                  return _mm512_dpbf16_ps(sum, reinterpret_cast<const __m512bh&>(x),
+                                                          reinterpret_cast<const __m512bh&>(y));
+                                });
   }
 };
 

@@ -7,7 +7,7 @@
 
 #include <cstdint>
 
-#include "kernels/cpu/avx512_attention.h"
+#include "kernels/cpu/avx512_attention_passes.h"
 
 namespace swallow::cpu {
 namespace {
@@ -25,14 +25,15 @@ struct Bf16Operands {
     const __m256bh rounded = _mm512_cvtneps_pbh(value);
     _mm256_mask_storeu_epi16(to, lanes, reinterpret_cast<const __m256i&>(rounded));
   }
-  /// Rows `row` and `row` + 1 of a right operand.
-  static void store_right(uint16_t* right, int64_t row, int64_t group, __m512 even, __m512 odd) {
+  /// A right operand of scores lies in their place: rows `row` and `row` + 1 in that of `row`.
+  static constexpr int64_t kRightBytes = 2 * kStrip * 4;  // from pair to pair
+  static void store_right(float* scores, int64_t row, int64_t group, __m512 even, __m512 odd) {
     const __m512bh rounded = _mm512_cvtne2ps_pbh(odd, even);  // the evens are the lower half
     const __m512i by_turns =
         _mm512_set_epi16(31, 15, 30, 14, 29, 13, 28, 12, 27, 11, 26, 10, 25, 9, 24, 8, 23, 7, 22, 6,
                          21, 5, 20, 4, 19, 3, 18, 2, 17, 1, 16, 0);
     _mm512_storeu_si512(
-        right + row * kWideTile + group * 2 * kLanes,
+        scores + row * kStrip + group * kLanes,
         _mm512_permutexvar_epi16(by_turns, reinterpret_cast<const __m512i&>(rounded)));
   }
   static void pack_rows(const TokenTile<uint16_t>& x, int64_t depth, uint16_t* rows) {
@@ -44,14 +45,17 @@ struct Bf16Operands {
           _mm512_storeu_si512(rows + (i + j) * depth + d, square[j]);
       }
   }
-  static void pack_columns(const TokenTile<uint16_t>& x, int64_t depth, uint16_t* columns) {
+  /// Strips lie `strip_stride` elements apart.
+  static void pack_columns(const TokenTile<uint16_t>& x, int64_t depth, uint16_t* columns,
+                           int64_t strip_stride) {
     for (int64_t i = 0; i < kWideTile; i += kLanes)
       for (int64_t d = 0; d < depth; d += 32) {
         __m512i square[16];
         load_rows(x.data + i * x.stride + d, x.stride, x.count - i, x.head_dim - d, square);
         transpose_square(square);
+        uint16_t* const to = columns + i / kStrip * strip_stride + 2 * (i % kStrip);
         for (int64_t j = 0; j < kLanes; ++j)
-          _mm512_storeu_si512(columns + (d / 2 + j) * 2 * kWideTile + 2 * i, square[j]);
+          _mm512_storeu_si512(to + (d / 2 + j) * 2 * kStrip, square[j]);
       }
   }
   static void pack_transposed(const TokenTile<uint16_t>& x, int64_t depth, uint16_t* rows) {

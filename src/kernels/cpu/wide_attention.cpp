@@ -3,7 +3,6 @@
 #include "kernels/cpu/wide_attention.h"
 
 #include <algorithm>
-#include <cmath>
 
 #include "kernels/cpu/attention_kernels.h"
 #include "kernels/cpu/attention_tile.h"
@@ -49,67 +48,93 @@ void* scratch_of_thread(const Op& op) {
   return static_cast<std::byte*>(op.workspace.data) + offset;
 }
 
-void forward_tile(const AttentionKernels& kernels, const AttentionForward& op, int64_t batch,
-                  int64_t head, int64_t tile) {
+/// Tiles [first, first + count) of one head.
+struct HeadTiles {
+  int64_t batch, head, first, count;
+};
+
+/// The tiles of all heads as tasks of as many tiles as leave each thread several tasks, so that
+/// threads end together.
+class TileTasks {
+ public:
+  TileTasks(const AttentionShape& shape, int64_t heads, int num_threads)
+      : heads_(heads),
+        tiles_(num_token_tiles(shape)),
+        per_task_(
+            std::clamp<int64_t>(shape.batch * heads * tiles_ / (4 * num_threads), 1, kTaskTiles)),
+        all_heads_(shape.batch * heads) {}
+
+  [[nodiscard]] int64_t count() const { return all_heads_ * ceil_div(tiles_, per_task_); }
+  /// Earlier tasks have earlier tiles.
+  [[nodiscard]] HeadTiles task(int64_t index) const {
+    const int64_t head = index % all_heads_;
+    const int64_t first = index / all_heads_ * per_task_;
+    return {head / heads_, head % heads_, first, std::min(per_task_, tiles_ - first)};
+  }
+
+ private:
+  int64_t heads_, tiles_, per_task_, all_heads_;
+};
+
+void forward_tiles(const AttentionKernels& kernels, const AttentionForward& op,
+                   const HeadTiles& at) {
   const AttentionShape& shape = op.shape;
-  const int64_t kv_head = head / (shape.heads / shape.kv_heads);
-  float maximum[kWideTile];
-  float sum[kWideTile];
-  kernels.forward({.q = rows_of(op.qkv, shape, batch, head),
-                   .k = rows_of(op.qkv, shape, batch, shape.heads + kv_head),
-                   .v = rows_of(op.qkv, shape, batch, shape.heads + shape.kv_heads + kv_head),
-                   .out = rows_of(op.out, shape, batch, head),
+  const int64_t k = shape.heads + at.head / (shape.heads / shape.kv_heads);
+  kernels.forward({.q = rows_of(op.qkv, shape, at.batch, at.head),
+                   .k = rows_of(op.qkv, shape, at.batch, k),
+                   .v = rows_of(op.qkv, shape, at.batch, k + shape.kv_heads),
+                   .out = rows_of(op.out, shape, at.batch, at.head),
+                   .stats = op.stats.as<float>() + row_of(shape, at.batch, at.head),
                    .head_dim = shape.head_dim,
                    .sequence = shape.sequence,
-                   .tile = tile,
+                   .first = at.first,
+                   .tiles = at.count,
                    .scale = static_cast<float>(op.scale),
-                   .maximum = maximum,
-                   .sum = sum,
                    .scratch = scratch_of_thread(op)});
-  const TokenTile queries(shape, tile);
-  float* const stats = op.stats.as<float>() + row_of(shape, batch, head) + queries.begin;
-  for (int64_t i = 0; i < queries.count; ++i) stats[i] = maximum[i] + std::log(sum[i]);
 }
 
-void backward_queries(const AttentionKernels& kernels, const AttentionBackward& op, int64_t batch,
-                      int64_t head, int64_t tile) {
+void backward_queries(const AttentionKernels& kernels, const AttentionBackward& op,
+                      const HeadTiles& at) {
   const AttentionShape& shape = op.shape;
-  const int64_t kv_head = head / (shape.heads / shape.kv_heads);
-  kernels.backward_queries(
-      {.q = rows_of(op.qkv, shape, batch, head),
-       .k = rows_of(op.qkv, shape, batch, shape.heads + kv_head),
-       .v = rows_of(op.qkv, shape, batch, shape.heads + shape.kv_heads + kv_head),
-       .out = rows_of(op.out, shape, batch, head),
-       .dout = rows_of(op.dout, shape, batch, head),
-       .dq = rows_of(op.dqkv, shape, batch, head),
-       .stats = op.stats.as<float>() + row_of(shape, batch, head),
-       .delta = static_cast<float*>(op.workspace.data) + row_of(shape, batch, head),
-       .head_dim = shape.head_dim,
-       .sequence = shape.sequence,
-       .tile = tile,
-       .scale = static_cast<float>(op.scale),
-       .scratch = scratch_of_thread(op)});
+  const int64_t k = shape.heads + at.head / (shape.heads / shape.kv_heads);
+  const int64_t row = row_of(shape, at.batch, at.head);
+  kernels.backward_queries({.q = rows_of(op.qkv, shape, at.batch, at.head),
+                            .k = rows_of(op.qkv, shape, at.batch, k),
+                            .v = rows_of(op.qkv, shape, at.batch, k + shape.kv_heads),
+                            .out = rows_of(op.out, shape, at.batch, at.head),
+                            .dout = rows_of(op.dout, shape, at.batch, at.head),
+                            .dq = rows_of(op.dqkv, shape, at.batch, at.head),
+                            .stats = op.stats.as<float>() + row,
+                            .delta = static_cast<float*>(op.workspace.data) + row,
+                            .head_dim = shape.head_dim,
+                            .sequence = shape.sequence,
+                            .first = at.first,
+                            .tiles = at.count,
+                            .scale = static_cast<float>(op.scale),
+                            .scratch = scratch_of_thread(op)});
 }
 
-void backward_keys(const AttentionKernels& kernels, const AttentionBackward& op, int64_t batch,
-                   int64_t kv_head, int64_t tile) {
+/// `at.head` is one of keys and values.
+void backward_keys(const AttentionKernels& kernels, const AttentionBackward& op,
+                   const HeadTiles& at) {
   const AttentionShape& shape = op.shape;
   const int64_t group = shape.heads / shape.kv_heads;
-  const int64_t k = shape.heads + kv_head;
+  const int64_t k = shape.heads + at.head;
   const int64_t v = k + shape.kv_heads;
-  const int64_t row = row_of(shape, batch, kv_head * group);
-  kernels.backward_keys({.q = rows_of(op.qkv, shape, batch, kv_head * group),
-                         .k = rows_of(op.qkv, shape, batch, k),
-                         .v = rows_of(op.qkv, shape, batch, v),
-                         .dout = rows_of(op.dout, shape, batch, kv_head * group),
-                         .dk = rows_of(op.dqkv, shape, batch, k),
-                         .dv = rows_of(op.dqkv, shape, batch, v),
+  const int64_t row = row_of(shape, at.batch, at.head * group);
+  kernels.backward_keys({.q = rows_of(op.qkv, shape, at.batch, at.head * group),
+                         .k = rows_of(op.qkv, shape, at.batch, k),
+                         .v = rows_of(op.qkv, shape, at.batch, v),
+                         .dout = rows_of(op.dout, shape, at.batch, at.head * group),
+                         .dk = rows_of(op.dqkv, shape, at.batch, k),
+                         .dv = rows_of(op.dqkv, shape, at.batch, v),
                          .stats = op.stats.as<float>() + row,
                          .delta = static_cast<const float*>(op.workspace.data) + row,
                          .group = group,
                          .head_dim = shape.head_dim,
                          .sequence = shape.sequence,
-                         .tile = tile,
+                         .first = at.first,
+                         .tiles = at.count,
                          .scale = static_cast<float>(op.scale),
                          .scratch = scratch_of_thread(op)});
 }
@@ -127,38 +152,28 @@ int64_t wide_attention_scratch_bytes([[maybe_unused]] const AttentionShape& shap
 bool wide_attention(Stream& stream, const AttentionForward& op) {
   const AttentionKernels* kernels = find_kernels(cpu_level(stream), op.qkv.dtype);
   if (kernels == nullptr) return false;
-  const int64_t tiles = num_token_tiles(op.shape);
-  const int64_t heads = op.shape.batch * op.shape.heads;
-  [[maybe_unused]] const int num_threads = stream.num_threads();
+  const int num_threads = stream.num_threads();
+  const TileTasks tasks(op.shape, op.shape.heads, num_threads);
+  const int64_t count = tasks.count();
   // Late tiles are the long ones: they go first, so that threads end together.
-#pragma omp parallel for num_threads(num_threads) schedule(dynamic) if (heads * tiles > 1)
-  for (int64_t task = 0; task < heads * tiles; ++task) {
-    const int64_t head = task % heads;
-    forward_tile(*kernels, op, head / op.shape.heads, head % op.shape.heads,
-                 tiles - 1 - task / heads);
-  }
+#pragma omp parallel for num_threads(num_threads) schedule(dynamic) if (count > 1)
+  for (int64_t i = 0; i < count; ++i) forward_tiles(*kernels, op, tasks.task(count - 1 - i));
   return true;
 }
 
 bool wide_attention(Stream& stream, const AttentionBackward& op) {
   const AttentionKernels* kernels = find_kernels(cpu_level(stream), op.qkv.dtype);
   if (kernels == nullptr) return false;
-  const int64_t tiles = num_token_tiles(op.shape);
-  const int64_t heads = op.shape.batch * op.shape.heads;
-  const int64_t kv_heads = op.shape.batch * op.shape.kv_heads;
-  [[maybe_unused]] const int num_threads = stream.num_threads();
-#pragma omp parallel for num_threads(num_threads) schedule(dynamic) if (heads * tiles > 1)
-  for (int64_t task = 0; task < heads * tiles; ++task) {
-    const int64_t head = task % heads;
-    backward_queries(*kernels, op, head / op.shape.heads, head % op.shape.heads,
-                     tiles - 1 - task / heads);
-  }
-#pragma omp parallel for num_threads(num_threads) schedule(dynamic) if (kv_heads * tiles > 1)
-  for (int64_t task = 0; task < kv_heads * tiles; ++task) {
-    const int64_t head = task % kv_heads;
-    backward_keys(*kernels, op, head / op.shape.kv_heads, head % op.shape.kv_heads,
-                  task / kv_heads);
-  }
+  const int num_threads = stream.num_threads();
+  const TileTasks of_queries(op.shape, op.shape.heads, num_threads);
+  const int64_t query_tasks = of_queries.count();
+#pragma omp parallel for num_threads(num_threads) schedule(dynamic) if (query_tasks > 1)
+  for (int64_t i = 0; i < query_tasks; ++i)
+    backward_queries(*kernels, op, of_queries.task(query_tasks - 1 - i));
+  const TileTasks of_keys(op.shape, op.shape.kv_heads, num_threads);
+  const int64_t key_tasks = of_keys.count();
+#pragma omp parallel for num_threads(num_threads) schedule(dynamic) if (key_tasks > 1)
+  for (int64_t i = 0; i < key_tasks; ++i) backward_keys(*kernels, op, of_keys.task(i));
   return true;
 }
 
