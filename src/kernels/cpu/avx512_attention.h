@@ -59,6 +59,18 @@ TokenTile<typename Operands::Element> tile_of(const Task& task, const TokenRows&
           task.head_dim};
 }
 
+/// Asks for rows [begin, end) of those that are there: they lie far apart, and the machine does not
+/// guess them. In assembly, since GCC drops calls of functions that do nothing but ask.
+template <class Element>
+void prefetch_rows(const TokenTile<Element>& x, int64_t begin, int64_t end) {
+  const auto bytes = x.head_dim * static_cast<int64_t>(sizeof(Element));
+  for (int64_t i = begin; i < end && i < x.count; ++i)
+    for (int64_t at = 0; at < bytes; at += 64)
+      asm volatile("prefetcht1 %0"
+                   :
+                   : "m"(*(reinterpret_cast<const char*>(x.data + i * x.stride) + at)));
+}
+
 /// One thread's memory; D is the head dimension padded to Operands::kDepthStep.
 template <class Operands>
 struct Scratch {

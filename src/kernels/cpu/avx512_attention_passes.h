@@ -26,13 +26,19 @@ TokenTile<typename Operands::Element> strip_of(const Task& task, const TokenRows
 }
 
 /// Goes through the units of keys along the rows and the task's queries as columns: `pack` packs a
-/// tile of keys.
-template <class Task, class Pack, class Compute>
-void for_units_of_queries(const Task& task, const Pack& pack, const Compute& compute) {
-  for (int64_t keys = 0; keys < task.first + task.tiles; ++keys) {
+/// tile of keys, and `ask` asks for some rows of the next one.
+template <class Task, class Pack, class Ask, class Compute>
+void for_units_of_queries(const Task& task, const Pack& pack, const Ask& ask,
+                          const Compute& compute) {
+  const int64_t tiles = task.first + task.tiles;
+  const int64_t strips = task.tiles * kTileStrips;
+  for (int64_t keys = 0; keys < tiles; ++keys) {
     pack(keys);
     const int64_t first = keys < task.first ? 0 : (keys - task.first) * kTileStrips;
-    for (int64_t strip = first; strip < task.tiles * kTileStrips; ++strip) {
+    for (int64_t strip = first; strip < strips; ++strip) {
+      if (keys + 1 < tiles)
+        ask(keys + 1, (strip - first) * kWideTile / (strips - first),
+            (strip + 1 - first) * kWideTile / (strips - first));
       Unit unit{.strip = strip, .begin = 0, .end = kWideTile, .diagonal = false};
       unit.diagonal = keys == task.first + strip / kTileStrips;
       if (unit.diagonal) unit.end = unit.column() + kStrip;
@@ -113,7 +119,12 @@ void forward(const WideForwardTask& task) {
     Operands::pack_rows(tile_of<Operands>(task, task.k, keys), depth, scratch.rows[0]);
     Operands::pack_transposed(tile_of<Operands>(task, task.v, keys), depth, scratch.transposed[0]);
   };
-  for_units_of_queries(task, pack, [&](const Unit& unit) {
+  const auto ask = [&](int64_t keys, int64_t begin, int64_t end) {
+    prefetch_rows(tile_of<Operands>(task, task.k, keys), begin, end);
+    prefetch_rows(tile_of<Operands>(task, task.v, keys), begin, end);
+  };
+  for_units_of_queries(task, pack, ask, [&](const Unit& unit) {
+    if (unit.diagonal) prefetch_rows(strip_of<Operands>(task, task.out, unit.strip), 0, kStrip);
     Operands::template multiply<Product::scores>(scratch.rows[0], scratch.columns(0, unit.strip),
                                                  unit.rows(), depth, scratch.scores[0]);
     if (unit.diagonal)
@@ -212,7 +223,12 @@ void backward_queries(const WideBackwardQueriesTask& task) {
     Operands::pack_rows(tile(task.v, keys), depth, scratch.rows[1]);
     Operands::pack_transposed(tile(task.k, keys), depth, scratch.transposed[0]);
   };
-  for_units_of_queries(task, pack, [&](const Unit& unit) {
+  const auto ask = [&](int64_t keys, int64_t begin, int64_t end) {
+    prefetch_rows(tile(task.k, keys), begin, end);
+    prefetch_rows(tile(task.v, keys), begin, end);
+  };
+  for_units_of_queries(task, pack, ask, [&](const Unit& unit) {
+    if (unit.diagonal) prefetch_rows(strip_of<Operands>(task, task.dq, unit.strip), 0, kStrip);
     multiply_scores(scratch, unit);
     if (unit.diagonal)
       score_gradients<Operands, Causal::from>(scratch, unit, factor);
@@ -273,6 +289,24 @@ void pack_queries(const WideBackwardKeysTask& task, const Scratch<Operands>& scr
   }
 }
 
+/// Asks for a strip's part of a tile of queries of a head, if there is such a head; else for where
+/// the strip's results go.
+template <class Operands>
+void prefetch_queries(const WideBackwardKeysTask& task, int64_t head, int64_t tile, int64_t strip,
+                      int64_t strips) {
+  if (head == task.group) {
+    prefetch_rows(strip_of<Operands>(task, task.dk, strip), 0, kStrip);
+    prefetch_rows(strip_of<Operands>(task, task.dv, strip), 0, kStrip);
+    return;
+  }
+  const TokenRows both[2] = {task.q, task.dout};
+  for (const TokenRows& rows : both) {
+    auto x = tile_of<Operands>(task, rows, tile);
+    x.data += head * task.head_dim;
+    prefetch_rows(x, strip * kWideTile / strips, (strip + 1) * kWideTile / strips);
+  }
+}
+
 template <class Operands>
 void backward_keys(const WideBackwardKeysTask& task) {
   const Scratch<Operands> scratch(task.scratch, task.head_dim);
@@ -306,7 +340,10 @@ void backward_keys(const WideBackwardKeysTask& task) {
       pack_queries(task, scratch, head, queries);
       const int64_t seen = queries - task.first + 1;  // tiles of keys
       const int64_t strips = (seen < task.tiles ? seen : task.tiles) * kTileStrips;
+      const bool ends = (queries + 1) * kWideTile >= task.sequence;
       for (int64_t strip = 0; strip < strips; ++strip) {
+        prefetch_queries<Operands>(task, ends ? head + 1 : head, ends ? task.first : queries + 1,
+                                   strip, strips);
         Unit unit{.strip = strip, .begin = 0, .end = kWideTile, .diagonal = false};
         unit.diagonal = queries == task.first + strip / kTileStrips;
         if (unit.diagonal) unit.begin = unit.column();
