@@ -21,11 +21,11 @@ struct StepRecord {
 /// Throws ConfigError when the file is no such record.
 StepRecord read_step_record(const std::string& path);
 
-/// The profile's text, to be saved as a .json file. `ops`: records of single ops by one command, of
-/// which the quietest counts for each op. `steps`: of two or more runs with traffic of different
-/// size; the link's bandwidth and latency are what explains their times best (least squares of
-/// relative errors). Ranks share `cores` cores. Throws ConfigError saying which record lacks what,
-/// also when the steps leave no time for their traffic: then other work was in the way.
+/// The profile's text, to be saved as a .json file. `ops`: see read_cpu_op_rates. `steps`: of two
+/// or more runs with traffic of different size; the link's bandwidth and latency are what explains
+/// their times best (least squares of relative errors). Ranks share `cores` cores. Throws
+/// ConfigError saying which record lacks what, also when the steps leave no time for their traffic:
+/// then other work was in the way.
 std::string calibrate_cpu(const std::vector<std::string>& ops,
                           const std::vector<std::string>& steps, int64_t cores);
 

@@ -33,11 +33,27 @@ double moved_bytes(const GemmCall& call) {
   return static_cast<double>(call.batch) * ((m + n) * k * call.element_bytes + m * n * result);
 }
 
+/// What `bytes` cost beside the arithmetic; nothing where the profile has no rate for it.
+double seconds_beside(double bytes, double gbytes_per_second) {
+  return gbytes_per_second > 0 ? bytes / (gbytes_per_second * 1e9) : 0;
+}
+
 }  // namespace
 
 double gemm_flops(const GemmCall& call) {
   return 2 * static_cast<double>(call.batch) * static_cast<double>(call.shape.m) *
          static_cast<double>(call.shape.n) * static_cast<double>(call.shape.k);
+}
+
+double gemm_operand_bytes(const GemmCall& call) {
+  return static_cast<double>(call.batch) * static_cast<double>(call.shape.n) *
+         static_cast<double>(call.shape.k) * call.element_bytes;
+}
+
+double gemm_result_bytes(const GemmCall& call) {
+  constexpr double kSumBytes = 4;
+  return static_cast<double>(call.batch) * static_cast<double>(call.shape.m) *
+         static_cast<double>(call.shape.n) * (call.shape.adds ? kSumBytes : call.element_bytes);
 }
 
 double gemm_seconds(const HardwareProfile& hw, const GemmCall& call) {
@@ -46,7 +62,9 @@ double gemm_seconds(const HardwareProfile& hw, const GemmCall& call) {
     if (measured != hw.measured_gemms.end()) return measured->second;
   }
   const double memory = moved_bytes(call) / (hw.memory_gbytes_per_second * 1e9);
-  return std::max(tiled_seconds(hw, call), memory) + hw.gemm_overhead_us * 1e-6;
+  return std::max(tiled_seconds(hw, call), memory) + hw.gemm_overhead_us * 1e-6 +
+         seconds_beside(gemm_operand_bytes(call), hw.gemm_operand_gbytes_per_second) +
+         seconds_beside(gemm_result_bytes(call), hw.gemm_result_gbytes_per_second);
 }
 
 }  // namespace swallow

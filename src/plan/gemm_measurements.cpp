@@ -23,15 +23,6 @@ GemmShape shape_of(const Json& product, const char* adds) {
   return {product.at("m"), product.at("n"), product.at("k"), product.at(adds)};
 }
 
-/// "4096 x 11008 x 4096 TN, f32 +=": as src/bench/op_cases.cpp writes a product's shape.
-GemmShape shape_of(const std::string& text) {
-  GemmShape shape;
-  if (std::sscanf(text.c_str(), "%ld x %ld x %ld", &shape.m, &shape.n, &shape.k) != 3)
-    throw ConfigError("a product's shape \"{}\": expected \"m x n x k ...\"", printable(text));
-  shape.adds = text.ends_with("+=");
-  return shape;
-}
-
 void read_bench_record(const Json& record, GemmMeasurements& table) {
   if (record.contains("products"))
     for (const Json& product : record.at("products"))
@@ -39,11 +30,19 @@ void read_bench_record(const Json& record, GemmMeasurements& table) {
   if (!record.contains("ops")) return;
   for (const Json& op : record.at("ops"))
     if (op.at("gemm").get<bool>())
-      keep_fastest(table, shape_of(op.at("shape").get<std::string>()),
+      keep_fastest(table, parse_gemm_shape(op.at("shape").get<std::string>()),
                    op.at("ms").at("median").get<double>() / 1e3);
 }
 
 }  // namespace
+
+GemmShape parse_gemm_shape(const std::string& text) {
+  GemmShape shape;
+  if (std::sscanf(text.c_str(), "%ld x %ld x %ld", &shape.m, &shape.n, &shape.k) != 3)
+    throw ConfigError("a product's shape \"{}\": expected \"m x n x k ...\"", printable(text));
+  shape.adds = text.ends_with("+=");
+  return shape;
+}
 
 GemmMeasurements read_gemm_measurements(const std::string& path) {
   const Json json = read_json_file(path);

@@ -21,6 +21,9 @@ struct GemmShape {
 
 using GemmMeasurements = std::map<GemmShape, double>;  // seconds
 
+/// "4096 x 11008 x 4096 TN, f32 +=": as `bench` writes a product's shape. Throws ConfigError.
+GemmShape parse_gemm_shape(const std::string& text);
+
 /// Of a shape that was measured more than once the fastest counts. Throws ConfigError when the file
 /// cannot be read, is neither kind of file, or holds no product.
 GemmMeasurements read_gemm_measurements(const std::string& path);

@@ -72,6 +72,10 @@ void read_computation(SourcedObject& object, HardwareProfile& p) {
   p.gemm_tiles = read_tiles(object);
   p.gemm_ramp = object.number("gemm_ramp", {.low = 0, .high = 1e6});
   p.gemm_overhead_us = object.number("gemm_overhead_us", kMicroseconds);
+  for (const auto& [key, rate] :
+       {std::pair{"gemm_operand_gbytes_per_second", &p.gemm_operand_gbytes_per_second},
+        std::pair{"gemm_result_gbytes_per_second", &p.gemm_result_gbytes_per_second}})
+    if (object.has(key)) *rate = object.number(key, {.low = 0, .high = 1e6});
   p.attention_forward_tflops = object.number("attention_forward_tflops", kPositive);
   p.attention_backward_tflops = object.number("attention_backward_tflops", kPositive);
 }

@@ -45,6 +45,9 @@ struct HardwareProfile {
   std::vector<GemmTile> gemm_tiles;
   double gemm_ramp = 0;         // start and end of a tile, as so many elements of k
   double gemm_overhead_us = 0;  // of one product
+  // What a product does beside its arithmetic, not behind it; 0: nothing.
+  double gemm_operand_gbytes_per_second = 0;  // reads and lays out its second operand
+  double gemm_result_gbytes_per_second = 0;   // writes its result
   GemmMeasurements measured_gemms;
   double attention_forward_tflops = 0;   // fused; masked-out work not counted
   double attention_backward_tflops = 0;  // likewise

@@ -27,9 +27,13 @@ grid() {
     --micro-batch-size "$4" --global-batch-size $(($1 * $4 * $5))
   if [ "$2" -gt 1 ]; then echo --sequence-parallel; fi
 }
-# case NAME: its flags. link-*: of the calibration; others: unseen
+# case NAME: its flags. ops-*, link-*: of the calibration; others: unseen
 flags_of() {
   case $1 in
+    ops-small) model 192 4 512 3 512 && echo --micro-batch-size 2 ;;
+    ops-medium) model 448 6 1184 7 256 && echo --micro-batch-size 2 ;;
+    ops-long) model 640 2 1712 10 512 && echo --micro-batch-size 1 ;;
+    ops-wide) model 1024 2 2816 16 256 && echo --micro-batch-size 1 ;;
     link-small) model 64 16 176 4 32 && grid 1 2 1 1 8 ;;
     link-large) model 1024 2 2816 16 32 && grid 2 1 1 1 1 ;;
     dp2) model 384 6 1024 6 256 && grid 2 1 1 2 2 ;;
@@ -51,14 +55,14 @@ measure() {
   "$binary" bench "${flags[@]}" "${common[@]}" --bench-iters "$steps" --warmup-iters 2 \
     --output "$work/$1.$2.json" >"$work/out" 2>&1 || { tail -n 5 "$work/out" >&2; exit 1; }
 }
-# measure_ops ROUND: one process is read, another keeps the second core as busy
+# measure_ops NAME ROUND: one process is read, another keeps the second core as busy
 measure_ops() {
   local flags ops
-  read -r -d '' -a flags <<<"$(model 448 6 1184 7 256)" || true
-  ops=("$binary" bench --ops "${flags[@]}" "${common[@]}" --micro-batch-size 2 --bench-iters 7)
+  read -r -d '' -a flags <<<"$(flags_of "$1")" || true
+  ops=("$binary" bench --ops "${flags[@]}" "${common[@]}" --bench-iters 7)
   "${ops[@]}" --output "$work/other.json" >/dev/null 2>&1 &
   local other=$!
-  "${ops[@]}" --output "$work/ops.$1.json" >"$work/out" 2>&1 || { tail -n 5 "$work/out" >&2; exit 1; }
+  "${ops[@]}" --output "$work/$1.$2.json" >"$work/out" 2>&1 || { tail -n 5 "$work/out" >&2; exit 1; }
   wait "$other"
 }
 # quietest NAME: the record of the round with the least median step
@@ -70,12 +74,12 @@ quietest() {
 
 unseen=(dp2 pp2 tp2 wide-dp2 long-tp2 dp4 dp2-pp2 tp2-pp2 dp2-tp2 dp2-tp2-pp2)
 for round in $(seq "$rounds"); do
-  measure_ops "$round"
+  for name in ops-small ops-medium ops-long ops-wide; do measure_ops "$name" "$round"; done
   for name in link-small link-large "${unseen[@]}"; do measure "$name" "$round"; done
 done
-"$folder/plan_cpu" calibrate "$(nproc)" "$work"/ops.*.json -- "$(quietest link-small)" \
+"$folder/plan_cpu" calibrate "$(nproc)" "$work"/ops-*.json -- "$(quietest link-small)" \
   "$(quietest link-large)" >"$work/cpu.json"
-grep -A 1 -E '"(peak_tflops|attention_.*|link_.*)"' "$work/cpu.json" | grep -v -e '^--' | paste - -
+grep -A 1 -E '"(peak_tflops|gemm_.*second|attention_.*|link_.*)"' "$work/cpu.json" | grep -v -e '^--' | paste - -
 records=()
 for name in "${unseen[@]}"; do records+=("$(quietest "$name")"); done
 "$folder/plan_cpu" compare "$work/cpu.json" "${records[@]}"
