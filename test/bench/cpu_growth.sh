@@ -2,7 +2,8 @@
 # How the cost of a step grows on a CPU with the sequence, the layers, the vocabulary and the ranks.
 # Each row is held to the first one of its kind: measured / expected is the growth of the time over
 # that of the step's FLOP (causal formula); what stays near 1 grows as it should, and what goes up
-# with the size hides a cost that the formula does not know. Prints a table and writes it as CSV.
+# with the size hides a cost that the formula does not know. Prints a table, writes it as CSV and
+# draws it (growth_plot.py) beside that.
 #   test/bench/cpu_growth.sh [-b BINARY] [-i ITERS] [-s "256 .. 8192"] [-n "1 .. 256"] [-o FILE.csv]
 set -euo pipefail
 
@@ -63,3 +64,4 @@ for n in $ranks; do
   measure ranks "$n" "$n" --hidden-size 64 --num-attention-heads 4 --ffn-hidden-size 176 \
     --num-layers 2 --vocab-size 512 --seq-length 128 --micro-batch-size 1 --global-batch-size "$n"
 done
+"$(dirname "$0")/growth_plot.py" "$output" "${output%.csv}.svg"
