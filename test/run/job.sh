@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Whole jobs of the real binary, ranks as processes over sockets: what a user or a scheduler does to
-# them, and what they must answer with.
+# Whole jobs of the real binary, ranks as processes: what a user or a scheduler does to them, and
+# what they must answer with.
 #   test/run/job.sh BINARY CASE
 set -euo pipefail
 
@@ -24,6 +24,16 @@ case $case_name in
     [ "$(tests_of one | wc -l)" = 1 ] || die "tested $(tests_of one | wc -l) times"
     [ "$(tests_of one)" = "$(tests_of half)" ] || die "the test losses differ"
     [ "$(cat "$work/half/latest_checkpointed_iteration.txt")" = 24 ] || die "tracker file"
+    ;;
+
+  sockets_give_the_bits_of_shared_memory)
+    job memory 24 --save "$work/memory"
+    job sockets 24 --save "$work/sockets" --comm sockets
+    same_run "$work/sockets" "$work/memory" 24
+    # Either may go on from where the other stopped.
+    job half 24 --save "$work/half" --exit-interval 9 --comm sockets
+    job rest 24 --save "$work/half" --load "$work/half"
+    same_run "$work/half" "$work/memory" 24
     ;;
 
   a_signal_to_one_rank_saves_and_exits_75)
