@@ -73,15 +73,23 @@ std::string report(const SharedGroups& shared, const GroupPlaces& groups) {
   return text;
 }
 
-/// A group shares memory when all of its members can.
+/// A group shares memory when all of its members can map it.
 void agree(SharedGroups& shared, const GroupPlaces& groups,
            const std::vector<std::string>& reports) {
   for (size_t axis = 0; axis < groups.size(); ++axis)
     for (const int rank : groups[axis].members)
       if (reports[static_cast<size_t>(rank)].at(axis) != kShared) shared.memory[axis].reset();
-  shared.complete = std::none_of(reports.begin(), reports.end(), [](const std::string& text) {
-    return text.find(kApart) != std::string::npos;
-  });
+}
+
+void survey(SharedGroups& shared, const std::vector<std::string>& reports) {
+  for (size_t axis = 0; axis < shared.memory.size(); ++axis) {
+    const auto some = [&](char what) {
+      return std::any_of(reports.begin(), reports.end(),
+                         [&](const std::string& text) { return text.at(axis) == what; });
+    };
+    shared.some_with[axis] = some(kShared);
+    shared.some_without[axis] = some(kApart);
+  }
 }
 
 }  // namespace
@@ -92,6 +100,7 @@ SharedGroups share_memory(const GroupPlaces& places, ControlPlane& control) {
   create(shared, places, hosts);
   open(shared, places, control.exchange(write_offers(shared)));
   agree(shared, places, control.exchange(report(shared, places)));
+  survey(shared, control.exchange(report(shared, places)));
   const std::string& own = hosts[static_cast<size_t>(control.rank())];
   shared.num_neighbours = narrow<int>(std::count(hosts.begin(), hosts.end(), own));
   return shared;

@@ -2,8 +2,10 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <exception>
+#include <functional>
 
 #include "base/awake_clock.h"
 #include "base/check.h"
@@ -30,14 +32,34 @@ int spins_before_sleep(const SharedGroups& shared) {
   return shared.num_neighbours <= sysconf(_SC_NPROCESSORS_ONLN) ? kSpins : 0;
 }
 
-SharedGroups shared_groups(const GroupPlaces& places, ControlPlane& control, CommBackend backend) {
-  if (backend == CommBackend::sockets) return {.complete = false};
-  return share_memory(places, control);
+SharedGroups shared_groups(const World& world, const GroupPlaces& places, CommBackend backend) {
+  if (backend != CommBackend::sockets) return share_memory(places, *world.control);
+  const GridShape& shape = world.grid.shape();
+  SharedGroups none;
+  none.some_without = {shape.tp > 1, shape.dp > 1, shape.pp > 1};
+  return none;
+}
+
+std::string transports_text(const SharedGroups& shared) {
+  constexpr std::array kAxes{"TP", "DP", "PP"};
+  std::vector<std::string> of_axes;
+  std::string text;
+  for (size_t axis = 0; axis < kAxes.size(); ++axis) {
+    const bool with = shared.some_with[axis], without = shared.some_without[axis];
+    if (!with && !without) continue;
+    of_axes.emplace_back(with && without ? "shared memory and TCP"
+                         : with          ? "shared memory"
+                                         : "TCP");
+    text += fmt::format("{}{} {}", text.empty() ? "" : ", ", kAxes[axis], of_axes.back());
+  }
+  const bool alike =
+      std::adjacent_find(of_axes.begin(), of_axes.end(), std::not_equal_to<>()) == of_axes.end();
+  return alike ? of_axes.front() : text;
 }
 
 std::array<PeerSockets, 3> socket_groups(const GroupPlaces& places, const SharedGroups& shared,
                                          ControlPlane& control, const TransportOptions& options) {
-  if (shared.complete) return {};
+  if (shared.complete()) return {};
   std::array<bool, 3> wanted{};
   for (size_t axis = 0; axis < places.size(); ++axis) wanted[axis] = !shared.memory[axis];
   return connect_mesh(places, wanted, control, options);
@@ -51,7 +73,8 @@ void connect_hosts(World& world, const TransportOptions& options) {
     return;
   }
   const GroupPlaces places = group_places(world.grid, world.rank);
-  SharedGroups shared = shared_groups(places, *world.control, options.backend);
+  SharedGroups shared = shared_groups(world, places, options.backend);
+  world.transports = transports_text(shared);
   auto sockets = socket_groups(places, shared, *world.control, options);
   const SharedBoard::Waiting waiting{options.timeout, spins_before_sleep(shared)};
   for (size_t axis = 0; axis < groups.size(); ++axis) {
@@ -88,6 +111,7 @@ void connect_gpus(World& world, const TransportOptions& options) {
   for (auto* group : {&world.tp, &world.dp, &world.pp})
     if (*group == nullptr) *group = std::make_unique<SoloCommunicator>();
   world.watch = std::move(groups.watch);
+  world.transports = "NCCL";
 #else
   throw DeviceError("{}: {} ranks, but this build has no CUDA; configure with -DSWALLOW_CUDA=ON",
                     uuid_of(options.device), world.grid.world_size());

@@ -26,6 +26,9 @@ struct World {
   std::chrono::milliseconds timeout = std::chrono::minutes(10);
   /// Null where no call goes on after it has returned. Destroyed before all that it watches.
   std::unique_ptr<TransportWatch> watch;
+  /// Through what the job's ranks talk, for a person: "shared memory", "TP shared memory, DP TCP";
+  /// empty for a single rank.
+  std::string transports;
 
   /// Sum (or maximum) over every rank of the job, as reductions along the three axes in turn. Only
   /// for values whose order of summation does not matter: integers, and maxima.

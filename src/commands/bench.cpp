@@ -172,6 +172,7 @@ int bench_steps(const ParsedCommandLine& parsed, const BenchOptions& options,
   record["all_updated"] = times.all_updated;
   record["planned_memory_rank_0"] = to_json(engine.ledger());
   for (const std::string& rank : ranks) record["ranks"].push_back(Json::parse(rank));
+  record["transports"] = world->transports;
 
   TextTable table = table_of(
       config, fmt::format("Training steps of {} tokens on {} ranks", tokens, job.run.world_size),

@@ -100,9 +100,10 @@ void print_start(const ParsedCommandLine& parsed, const Job& job, const World& w
   const Stream& stream = job.stream;
   const int64_t parameters = parameter_count(model_size(config.model, run));
   std::cout << version_text() << "\n"
-            << fmt::format("{:.1f} M parameters; {} ranks from {}; {} threads a rank\n\n",
+            << fmt::format("{:.1f} M parameters; {} ranks from {}; {} threads a rank{}\n\n",
                            static_cast<double>(parameters) / 1e6, run.world_size,
-                           job.environment.source, stream.num_threads())
+                           job.environment.source, stream.num_threads(),
+                           world.transports.empty() ? "" : "; through " + world.transports)
             << settings_table(parsed) << "\n"
             << launch_table(job.environment) << "\n"
             << grid_tables(config, run, world.grid, job.hosts) << "\n"

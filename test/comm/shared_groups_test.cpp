@@ -56,9 +56,13 @@ std::vector<std::string> shared_by(GridShape shape, const LieOfRank& lie) {
     std::string& text = texts[static_cast<size_t>(world.rank)];
     for (size_t axis = 0; axis < 3; ++axis)
       if (shared.memory[axis]) text += names[axis];
-    text += fmt::format("{}{}", shared.complete ? "all " : "", shared.num_neighbours);
+    text += fmt::format("{}{}", shared.complete() ? "all " : "", shared.num_neighbours);
   });
   return texts;
+}
+
+std::string truthful(int, int, std::string truth) {
+  return truth;
 }
 
 /// Ranks 0, 1 on one host, 2, 3 on another.
@@ -66,12 +70,16 @@ std::string two_hosts(int rank, int exchange, std::string truth) {
   return exchange == 0 && rank >= 2 ? "another host" : truth;
 }
 
-void check_sums(GridShape shape, const LieOfRank& lie) {
+/// A world over `transports` that sums as any other.
+void check_world(GridShape shape, const LieOfRank& lie, const std::string& transports,
+                 CommBackend backend = CommBackend::automatic) {
   ThreadJob job(shape);
   const auto make = [&](int rank) {
-    return make_world(ProcessGrid(shape), rank, lying(job, rank, lie), {});
+    return make_world(ProcessGrid(shape), rank, lying(job, rank, lie), {.backend = backend});
   };
   REQUIRE_NOTHROW(run_ranks(job, shape.world_size(), make, [&](World& world) {
+    expect(world.transports == transports, "rank {}: '{}', not '{}'", world.rank, world.transports,
+           transports);
     Stream stream(Device{});
     std::vector<int64_t> ones(1000, 1);
     world.all_reduce_world(stream, tensor_of(ones), ReduceOp::sum);
@@ -115,9 +123,8 @@ TEST_CASE("a segment is opened only by its own offer", "[comm]") {
 
 TEST_CASE("groups on one host share memory, and only those", "[ranks][comm]") {
   const GridShape shape{.dp = 2, .tp = 2};
-  const auto truth = [](int, int, std::string text) { return text; };
-  CHECK(shared_by(shape, truth) == std::vector<std::string>(4, "tp dp all 4"));
-  CHECK(shared_by({.dp = 3}, truth) == std::vector<std::string>(3, "dp all 3"));
+  CHECK(shared_by(shape, truthful) == std::vector<std::string>(4, "tp dp all 4"));
+  CHECK(shared_by({.dp = 3}, truthful) == std::vector<std::string>(3, "dp all 3"));
   CHECK(shared_by(shape, two_hosts) == std::vector<std::string>(4, "tp 2"));
 }
 
@@ -128,11 +135,14 @@ TEST_CASE("a group whose member cannot map its memory talks through sockets", "[
   };
   const GridShape shape{.dp = 2, .tp = 2};
   CHECK(shared_by(shape, no_offer) == std::vector<std::string>{"4", "dp 4", "tp 4", "tp dp 4"});
-  check_sums(shape, no_offer);
+  check_world(shape, no_offer, "shared memory and TCP");
 }
 
 TEST_CASE("ranks of several hosts mix shared memory and sockets", "[ranks][comm]") {
-  for (const GridShape shape :
-       {GridShape{.dp = 2, .tp = 2}, GridShape{.dp = 4}, GridShape{.dp = 2, .tp = 1, .pp = 2}})
-    check_sums(shape, two_hosts);
+  check_world({.dp = 2, .tp = 2}, two_hosts, "TP shared memory, DP TCP");
+  check_world({.dp = 2, .tp = 1, .pp = 2}, two_hosts, "DP shared memory, PP TCP");
+  check_world({.dp = 4}, two_hosts, "TCP");
+  check_world({.dp = 4}, truthful, "shared memory");
+  check_world({.dp = 4}, truthful, "TCP", CommBackend::sockets);
+  check_world({}, truthful, "");
 }
