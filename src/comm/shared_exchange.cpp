@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <set>
 
 #include "base/check.h"
 #include "comm/lost_peer.h"
@@ -41,12 +42,16 @@ void SharedExchange::run(std::span<const Transfer> transfers) {
     if (!wait.is_long() || bell.value() != seen) continue;
     check_peers();
     if (!wait.expired()) continue;
-    std::vector<int> silent;
-    for (const Part& part : parts_)
-      if (!part.done()) silent.push_back(part.peer);
-    throw_silent(board_.control(), board_.place(), first, wait.timeout(), silent);
+    throw_silent(board_.control(), board_.place(), first, wait.timeout(), silent_peers());
   }
   board_.end();
+}
+
+std::vector<int> SharedExchange::silent_peers() const {
+  std::set<int> peers;
+  for (const Part& part : parts_)
+    if (!part.done()) peers.insert(part.peer);
+  return {peers.begin(), peers.end()};
 }
 
 /// Transfers with a peer go in the order in which they are listed, for each direction.

@@ -34,6 +34,7 @@ class SharedExchange {
   bool move(Part& part);
   bool begin_send(Part& part, SharedChannel& channel);
   bool begin_receive(Part& part, SharedChannel& channel);
+  [[nodiscard]] std::vector<int> silent_peers() const;
   void check_peers();
   void check_peer(Part& part);
 

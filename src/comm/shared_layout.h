@@ -39,12 +39,13 @@ class SharedLayout {
  public:
   explicit SharedLayout(int size) noexcept
       : size_(size),
-        window_bytes_(std::clamp(kWindowsBytes / size, kLeastWindow, kMostWindow)),
+        window_bytes_(std::max(std::clamp(kWindowsBytes / size, kLeastWindow, kMostWindow),
+                               int64_t{64} * size)),
         channel_capacity_(std::clamp(kChannelsBytes / size / size, kLeastChannel, kMostChannel) /
                           64 * 64) {}
 
   [[nodiscard]] int64_t bytes() const noexcept { return channel_offset(size_, 0); }
-  /// What a rank can show to the others in one meeting; a multiple of 64.
+  /// What a rank can show to the others in one meeting; a multiple of 64, and 64 for each of them.
   [[nodiscard]] int64_t window_bytes() const noexcept { return window_bytes_; }
   /// What is taken in before the receiver comes; a multiple of 64.
   [[nodiscard]] int64_t channel_capacity() const noexcept { return channel_capacity_; }

@@ -2,6 +2,7 @@
 // cause, on every rank, never a hang.
 #include <catch2/catch.hpp>
 #include <mutex>
+#include <thread>
 
 #include "comm/transports.h"
 
@@ -195,6 +196,32 @@ TEST_CASE("a circle of waits over several groups is found", "[ranks][comm]") {
     CHECK(std::any_of(timed_out.begin(), timed_out.end(), [](const std::string& error) {
       return error.find("called barrier and has waited 0.1 s for rank") != std::string::npos;
     }));
+  }
+}
+
+TEST_CASE("a peer that neither sends nor takes is missed by name, once", "[ranks][comm]") {
+  for (const Transport transport : {Transport::memory, Transport::sockets}) {
+    INFO(name_of(transport));
+    const auto errors = errors_of(
+        transport, {.pp = 2},
+        [](World& world) {
+          if (world.rank == 1) {  // stays, but does not come
+            while (true) {
+              world.control->check();
+              std::this_thread::sleep_for(std::chrono::milliseconds(1));
+            }
+          }
+          Stream stream(Device{});
+          std::vector<float> values(1 << 22), back(3);
+          const Transfer both[] = {{Transfer::Direction::send, 1, tensor_of(values)},
+                                   {Transfer::Direction::receive, 1, tensor_of(back)}};
+          world.pp->exchange(stream, both);
+        },
+        std::chrono::milliseconds(100));
+    for (const std::string& error : errors)
+      CHECK_THAT(error,
+                 Contains("rank 0 called send(4194304 x f32) and has waited 0.1 s for rank 1") &&
+                     !Contains("rank 1 1"));
   }
 }
 

@@ -8,6 +8,7 @@
 #include <cstring>
 #include <functional>
 
+#include "comm/shared_layout.h"
 #include "comm/transports.h"
 
 using namespace swallow;
@@ -119,6 +120,17 @@ TEST_CASE("a segment is opened only by its own offer", "[comm]") {
     CHECK_FALSE(SharedSegment::open(text));
   }
   close(file);
+}
+
+TEST_CASE("a window holds a piece for each rank, however many there are", "[comm]") {
+  for (const int size : {2, 3, 64, 256, 1024, 3000}) {
+    const SharedLayout layout(size);
+    INFO(size << " ranks: " << layout.window_bytes() << ", " << layout.channel_capacity());
+    CHECK(layout.window_bytes() % 64 == 0);
+    CHECK(layout.window_bytes() / size >= 64);
+    CHECK(layout.channel_capacity() % 64 == 0);
+    CHECK(layout.channel_capacity() >= int64_t{16} << 10);
+  }
 }
 
 TEST_CASE("groups on one host share memory, and only those", "[ranks][comm]") {
