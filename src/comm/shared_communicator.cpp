@@ -1,9 +1,8 @@
 #include "comm/shared_communicator.h"
 
 #include <algorithm>
-#include <cstring>
 
-#include "base/check.h"
+#include "comm/host_memory.h"
 #include "comm/reduction.h"
 
 namespace swallow {
@@ -15,17 +14,7 @@ namespace {
 constexpr int64_t kWholeBytes = int64_t{64} << 10;
 
 void check_host(const Tensor& tensor) {
-  SWALLOW_CHECK(tensor.device.kind == DeviceKind::cpu,
-                "shared memory needs tensors in host memory, {} is on {}", to_string(tensor),
-                to_string(tensor.device));
-}
-
-std::byte* bytes_of(const Tensor& tensor) {
-  return static_cast<std::byte*>(tensor.data);
-}
-
-void copy_if_any(std::byte* to, const std::byte* from, int64_t bytes) {
-  if (bytes > 0 && to != from) std::memcpy(to, from, static_cast<size_t>(bytes));
+  require_host(tensor, "the shared-memory transport");
 }
 
 /// The part of a slice, [begin, end), that is `done` elements after its begin and at most `step`

@@ -7,8 +7,9 @@
 #include <unistd.h>
 
 #include <charconv>
-#include <random>
 #include <utility>
+
+#include "comm/random_key.h"
 
 namespace swallow {
 
@@ -31,11 +32,6 @@ std::optional<Offer> parse(const std::string& text) {
   const auto key = std::from_chars(fd.ptr + 1, end, offer.key);
   if (key.ec != std::errc{} || key.ptr != end) return {};
   return offer;
-}
-
-uint64_t random_key() {
-  std::random_device source;
-  return (uint64_t{source()} << 32) | source();
 }
 
 }  // namespace

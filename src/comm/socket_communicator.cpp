@@ -1,10 +1,9 @@
 #include "comm/socket_communicator.h"
 
 #include <algorithm>
-#include <cstring>
 
-#include "base/check.h"
 #include "base/math.h"
+#include "comm/host_memory.h"
 #include "comm/reduction.h"
 
 namespace swallow {
@@ -19,13 +18,7 @@ constexpr int64_t kWholeBytes = int64_t{64} << 10;
 constexpr int64_t kStepBytes = int64_t{256} << 10;
 
 void check_host(const Tensor& tensor) {
-  SWALLOW_CHECK(tensor.device.kind == DeviceKind::cpu,
-                "the socket transport needs host memory, {} is on {}", to_string(tensor),
-                to_string(tensor.device));
-}
-
-std::byte* bytes_of(const Tensor& tensor) {
-  return static_cast<std::byte*>(tensor.data);
+  require_host(tensor, "the socket transport");
 }
 
 }  // namespace
@@ -144,8 +137,7 @@ void SocketCommunicator::all_gather(Stream&, const Tensor& output, const Tensor&
     engine_.receive(peer, bytes_of(output) + peer * bytes, bytes);
   }
   engine_.run(call);
-  std::byte* mine = bytes_of(output) + rank() * bytes;
-  if (bytes > 0 && mine != input.data) std::memcpy(mine, input.data, static_cast<size_t>(bytes));
+  copy_if_any(bytes_of(output) + rank() * bytes, input.data, bytes);
 }
 
 void SocketCommunicator::broadcast(Stream&, const Tensor& tensor, int root) {

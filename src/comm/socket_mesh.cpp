@@ -9,11 +9,11 @@
 #include <charconv>
 #include <cstring>
 #include <limits>
-#include <random>
 #include <system_error>
 
 #include "base/check.h"
 #include "base/math.h"
+#include "comm/random_key.h"
 #include "launch/socket.h"
 
 namespace swallow {
@@ -70,11 +70,6 @@ std::string interface_of(const std::string& host) {
   return loopback ? host : std::string();
 }
 
-uint64_t random_key() {
-  std::random_device source;
-  return (uint64_t{source()} << 32) | source();
-}
-
 class MeshBuilder {
  public:
   MeshBuilder(const GroupPlaces& places, const std::array<bool, 3>& wanted, ControlPlane& control,
@@ -98,8 +93,7 @@ class MeshBuilder {
   ControlPlane& control_;
   Deadline deadline_;
   uint64_t key_ = 0;
-  std::array<PeerSockets, 3> mesh_;
-  std::array<bool, 3> wanted_{};
+  std::array<PeerSockets, 3> mesh_;  // no sockets: not wanted
   std::vector<Caller> callers_;
   std::vector<pollfd> polled_;
 };
@@ -108,8 +102,8 @@ MeshBuilder::MeshBuilder(const GroupPlaces& places, const std::array<bool, 3>& w
                          ControlPlane& control, const TransportOptions& options)
     : rank_(control.rank()), control_(control), deadline_(deadline_after(options.timeout)) {
   for (size_t axis = 0; axis < places.size(); ++axis) {
-    mesh_[axis] = {places[axis], std::vector<Socket>(places[axis].members.size())};
-    wanted_[axis] = wanted[axis] && places[axis].size() > 1;
+    mesh_[axis] = {places[axis], {}};
+    if (wanted[axis]) mesh_[axis].sockets.resize(places[axis].members.size());
   }
 }
 
@@ -122,8 +116,8 @@ void MeshBuilder::adopt(PeerSockets& group, size_t place, Socket socket) {
 
 void MeshBuilder::connect_to_lower_ranks(const std::vector<Address>& addresses) {
   for (uint32_t axis = 0; axis < mesh_.size(); ++axis) {
-    if (!wanted_[axis]) continue;
     PeerSockets& group = mesh_[axis];
+    if (group.sockets.empty()) continue;
     for (size_t place = 0; place < static_cast<size_t>(group.index); ++place) {
       const int peer = group.members[place];
       const Address& address = addresses[static_cast<size_t>(peer)];
@@ -147,13 +141,11 @@ void MeshBuilder::connect_to_lower_ranks(const std::vector<Address>& addresses) 
 
 std::string MeshBuilder::missing_ranks() {
   std::string text;
-  for (size_t axis = 0; axis < mesh_.size(); ++axis) {
-    const PeerSockets& group = mesh_[axis];
-    for (size_t place = 0; wanted_[axis] && place < group.members.size(); ++place)
+  for (const PeerSockets& group : mesh_)
+    for (size_t place = 0; place < group.sockets.size(); ++place)
       if (group.members[place] != rank_ && !group.sockets[place].valid())
         text +=
             fmt::format("{}{} ({})", text.empty() ? "" : ", ", group.members[place], group.name);
-  }
   return text;
 }
 
@@ -193,7 +185,7 @@ void MeshBuilder::admit(Caller& caller) {
   Greeting greeting;
   std::memcpy(&greeting, caller.bytes.data(), sizeof greeting);
   if (greeting.magic != Greeting{}.magic || greeting.key != key_ || greeting.to != rank_ ||
-      greeting.axis >= mesh_.size() || !wanted_[greeting.axis])
+      greeting.axis >= mesh_.size() || mesh_[greeting.axis].sockets.empty())
     return;
   PeerSockets& group = mesh_[greeting.axis];
   const auto found = std::find(group.members.begin(), group.members.end(), greeting.from);

@@ -1,10 +1,10 @@
 #include "comm/thread_communicator.h"
 
 #include <algorithm>
-#include <cstring>
 
 #include "base/check.h"
 #include "base/math.h"
+#include "comm/host_memory.h"
 #include "comm/reduction.h"
 #include "comm/solo_communicator.h"
 #include "comm/thread_board.h"
@@ -21,11 +21,6 @@ const std::byte* offset(const void* data, int64_t bytes) {
 }
 std::byte* offset(void* data, int64_t bytes) {
   return static_cast<std::byte*>(data) + bytes;
-}
-
-void copy_if_any(void* destination, const void* source, int64_t bytes) {
-  if (bytes > 0 && destination != source)
-    std::memcpy(destination, source, static_cast<size_t>(bytes));
 }
 
 /// The contributions' tensors from element `begin` on.

@@ -10,28 +10,23 @@
 
 #include "comm/shared_layout.h"
 #include "comm/transports.h"
+#include "support/forwarding_control.h"
 
 using namespace swallow;
 
 namespace {
 
 /// Changes what a rank says to all others in the exchange of this number, from 0.
-class Liar final : public ControlPlane {
+class Liar final : public test::ForwardingControl {
  public:
   using Lie = std::function<std::string(int exchange, std::string truth)>;
   Liar(std::unique_ptr<ControlPlane> inner, Lie lie)
-      : inner_(std::move(inner)), lie_(std::move(lie)) {}
-  [[nodiscard]] int rank() const noexcept override { return inner_->rank(); }
-  [[nodiscard]] int size() const noexcept override { return inner_->size(); }
-  void abort(std::string_view reason) noexcept override { inner_->abort(reason); }
-  void check() override { inner_->check(); }
-  [[nodiscard]] int wake_fd() const noexcept override { return inner_->wake_fd(); }
+      : ForwardingControl(std::move(inner)), lie_(std::move(lie)) {}
   std::vector<std::string> exchange(std::string_view blob) override {
-    return inner_->exchange(lie_(num_exchanges_++, std::string(blob)));
+    return ForwardingControl::exchange(lie_(num_exchanges_++, std::string(blob)));
   }
 
  private:
-  std::unique_ptr<ControlPlane> inner_;
   Lie lie_;
   int num_exchanges_ = 0;
 };

@@ -5,6 +5,7 @@
 
 #include "comm/transports.h"
 #include "launch/socket.h"
+#include "support/forwarding_control.h"
 
 using namespace swallow;
 
@@ -23,17 +24,11 @@ std::vector<int64_t> widened(const std::vector<int>& ranks) {
 }
 
 /// A control plane in whose neighbourhood strangers call at every rank's port.
-class BusyNeighbourhood final : public ControlPlane {
+class BusyNeighbourhood final : public test::ForwardingControl {
  public:
-  explicit BusyNeighbourhood(std::unique_ptr<ControlPlane> inner) : inner_(std::move(inner)) {}
-  [[nodiscard]] int rank() const noexcept override { return inner_->rank(); }
-  [[nodiscard]] int size() const noexcept override { return inner_->size(); }
-  void abort(std::string_view reason) noexcept override { inner_->abort(reason); }
-  void check() override { inner_->check(); }
-  [[nodiscard]] int wake_fd() const noexcept override { return inner_->wake_fd(); }
-
+  using ForwardingControl::ForwardingControl;
   std::vector<std::string> exchange(std::string_view blob) override {
-    std::vector<std::string> blobs = inner_->exchange(blob);
+    std::vector<std::string> blobs = ForwardingControl::exchange(blob);
     const Deadline deadline = deadline_after(std::chrono::seconds(10));
     const std::string& text = blobs[static_cast<size_t>(rank())];
     int port = 0;
@@ -47,7 +42,6 @@ class BusyNeighbourhood final : public ControlPlane {
   }
 
  private:
-  std::unique_ptr<ControlPlane> inner_;
   std::vector<Socket> strangers_;
 };
 
