@@ -25,6 +25,21 @@ TokenTile<typename Operands::Element> strip_of(const Task& task, const TokenRows
       .from(strip * kStrip % kWideTile);
 }
 
+/// Packs the task's own tokens of `rows` as columns(index).
+template <class Operands, class Task>
+void pack_own(const Task& task, const Scratch<Operands>& scratch, int index,
+              const TokenRows& rows) {
+  for (int64_t t = 0; t < task.tiles; ++t)
+    Operands::pack_columns(tile_of<Operands>(task, rows, task.first + t), scratch.depth,
+                           scratch.columns(index, t * kTileStrips), 2 * kStrip * scratch.depth);
+}
+
+template <class Operands, class Task>
+void clear_sums(const Task& task, const Scratch<Operands>& scratch, int index) {
+  for (int64_t strip = 0; strip < task.tiles * kTileStrips; ++strip)
+    fill(scratch.sums(index, strip), scratch.depth * kStrip, 0);
+}
+
 /// Goes through the units of keys along the rows and the task's queries as columns: `pack` packs a
 /// tile of keys, and `ask` asks for some rows of the next one.
 template <class Task, class Pack, class Ask, class Compute>
@@ -106,11 +121,9 @@ void forward(const WideForwardTask& task) {
   const Scratch<Operands> scratch(task.scratch, task.head_dim);
   const int64_t depth = scratch.depth;
   Operands::enter();
-  for (int64_t t = 0; t < task.tiles; ++t)
-    Operands::pack_columns(tile_of<Operands>(task, task.q, task.first + t), depth,
-                           scratch.columns(0, t * kTileStrips), 2 * kStrip * depth);
+  pack_own(task, scratch, 0, task.q);
+  clear_sums(task, scratch, 0);
   for (int64_t strip = 0; strip < task.tiles * kTileStrips; ++strip) {
-    fill(scratch.sums(0, strip), depth * kStrip, 0);
     fill(scratch.vector(0, strip), kStrip, -__builtin_inff());
     fill(scratch.vector(1, strip), kStrip, 0);
   }
@@ -208,15 +221,10 @@ void backward_queries(const WideBackwardQueriesTask& task) {
     return tile_of<Operands>(task, rows, index);
   };
   Operands::enter();
-  for (int64_t t = 0; t < task.tiles; ++t) {
-    compute_delta(task, scratch, t);
-    Operands::pack_columns(tile(task.q, task.first + t), depth, scratch.columns(0, t * kTileStrips),
-                           2 * kStrip * depth);
-    Operands::pack_columns(tile(task.dout, task.first + t), depth,
-                           scratch.columns(1, t * kTileStrips), 2 * kStrip * depth);
-  }
-  for (int64_t strip = 0; strip < task.tiles * kTileStrips; ++strip)
-    fill(scratch.sums(0, strip), depth * kStrip, 0);
+  for (int64_t t = 0; t < task.tiles; ++t) compute_delta(task, scratch, t);
+  pack_own(task, scratch, 0, task.q);
+  pack_own(task, scratch, 1, task.dout);
+  clear_sums(task, scratch, 0);
   const __m512 factor = _mm512_set1_ps(task.scale * kLog2E);
   const auto pack = [&](int64_t keys) {
     Operands::pack_rows(tile(task.k, keys), depth, scratch.rows[0]);
@@ -311,18 +319,10 @@ template <class Operands>
 void backward_keys(const WideBackwardKeysTask& task) {
   const Scratch<Operands> scratch(task.scratch, task.head_dim);
   const int64_t depth = scratch.depth;
-  const auto tile = [&](const TokenRows& rows, int64_t index) {
-    return tile_of<Operands>(task, rows, index);
-  };
   Operands::enter();
-  for (int64_t t = 0; t < task.tiles; ++t) {
-    Operands::pack_columns(tile(task.k, task.first + t), depth, scratch.columns(0, t * kTileStrips),
-                           2 * kStrip * depth);
-    Operands::pack_columns(tile(task.v, task.first + t), depth, scratch.columns(1, t * kTileStrips),
-                           2 * kStrip * depth);
-  }
-  for (int64_t strip = 0; strip < task.tiles * kTileStrips; ++strip)
-    for (int i = 0; i < 2; ++i) fill(scratch.sums(i, strip), depth * kStrip, 0);
+  pack_own(task, scratch, 0, task.k);
+  pack_own(task, scratch, 1, task.v);
+  for (int i = 0; i < 2; ++i) clear_sums(task, scratch, i);
   const __m512 factor = _mm512_set1_ps(task.scale * kLog2E);
   const auto compute = [&](const Unit& unit) {
     multiply_scores(scratch, unit);
